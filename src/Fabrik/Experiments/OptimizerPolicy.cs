@@ -1,0 +1,81 @@
+namespace Fabrik.Experiments;
+
+/// <summary>The custom resource OptimizerPolicy (fabrik.dev/v1, cluster-scoped); the one named default counts.</summary>
+public sealed record OptimizerPolicy
+{
+    public required ChangeMetadata Metadata { get; init; }
+    public PolicySpec Spec { get; init; } = new();
+    public PolicyStatus Status { get; init; } = new();
+}
+
+public sealed record PolicySpec
+{
+    /// <summary>No arm is drawn while true; applied changes stay.</summary>
+    public bool Paused { get; init; }
+    public string? PauseReason { get; init; }
+
+    /// <summary>Salt of the one bucket space.</summary>
+    public string Salt { get; init; } = "fabrik";
+    public ExperimentGuardrails Experiments { get; init; } = new();
+    public Risk AutoApplyRisk { get; init; } = Risk.Low;
+    public BusinessHours BusinessHours { get; init; } = new();
+
+    /// <summary>Environments, as <see cref="Names.Labels.Environment"/> names them, where no experiment starts without approval.</summary>
+    public IReadOnlyList<string> ProtectedEnvironments { get; init; } = ["prod"];
+
+    /// <summary>Environment variables that a change may set.</summary>
+    public IReadOnlyList<string> AllowedEnvironment { get; init; } = [];
+
+    /// <summary>Runtime classes from least to most strict; a Job without one counts as less strict than all.</summary>
+    public IReadOnlyList<string> RuntimeClasses { get; init; } = [];
+    public IReadOnlyList<Budget> Budgets { get; init; } = [];
+    public GatewayDefaults Gateway { get; init; } = new();
+}
+
+public sealed record ExperimentGuardrails
+{
+    public int MaxConcurrent { get; init; } = 3;
+    public double InitialShare { get; init; } = 0.10;
+    public double MaxShare { get; init; } = 0.19;
+    public int MinimumRunsPerArm { get; init; } = 30;
+    public double Confidence { get; init; } = 0.95;
+    public int MaximumDays { get; init; } = 14;
+
+    /// <summary>Treatment cost over control cost above which a person must approve.</summary>
+    public double CostCeiling { get; init; } = 2;
+}
+
+/// <summary>When risky changes may start: local time of <see cref="TimeZone"/>, Monday to Friday.</summary>
+public sealed record BusinessHours
+{
+    public bool Only { get; init; } = true;
+    public string TimeZone { get; init; } = "UTC";
+    public string From { get; init; } = "09:00";
+    public string To { get; init; } = "17:00";
+}
+
+public sealed record Budget
+{
+    public required string Name { get; init; }
+    public string? Scope { get; init; }
+    public string? Period { get; init; }
+    public string? Currency { get; init; }
+
+    /// <summary>Decimal amount of money in <see cref="Currency"/>.</summary>
+    public string? Limit { get; init; }
+    public bool Hard { get; init; }
+}
+
+public sealed record GatewayDefaults
+{
+    public bool Enabled { get; init; }
+    public string? OpenAiBaseUrl { get; init; }
+    public string? AnthropicBaseUrl { get; init; }
+}
+
+public sealed record PolicyStatus
+{
+    public IReadOnlyList<string> ExhaustedBudgets { get; init; } = [];
+    public long ObservedGeneration { get; init; }
+    public IReadOnlyList<Condition> Conditions { get; init; } = [];
+}

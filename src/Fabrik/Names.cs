@@ -1,0 +1,99 @@
+namespace Fabrik;
+
+/// <summary>Every name that crosses a process border, once. Documents and manifests are compared with this file by a test.</summary>
+public static class Names
+{
+    public const string Group = "fabrik.dev";
+    public const string ApiVersion = "fabrik.dev/v1";
+
+    /// <summary>The namespace of the control plane: webhook, API, scheduler, changes.</summary>
+    public const string SystemNamespace = "fabrik-system";
+
+    /// <summary>Audience of the tokens that callers present to Fabrik's own API.</summary>
+    public const string Audience = "fabrik";
+
+    /// <summary>Name of the one OptimizerPolicy that counts.</summary>
+    public const string PolicyName = "default";
+
+    public static class Labels
+    {
+        /// <summary>On a namespace: "true" opts every Job in it in.</summary>
+        public const string Enabled = "fabrik.dev/enabled";
+        public const string Gateway = "fabrik.dev/gateway";
+        public const string Project = "fabrik.dev/project";
+        public const string Environment = "fabrik.dev/environment";
+
+        /// <summary>On a namespace: permit.fabrik.dev/KIND is "true" or "false"; see <see cref="Experiments.Permissions"/> for kinds and defaults.</summary>
+        public const string PermitPrefix = "permit.fabrik.dev/";
+
+        public const string SpecType = "fabrik.dev/spec-type";
+        public const string SpecId = "fabrik.dev/spec-id";
+        public const string TaskCount = "fabrik.dev/task-count";
+        public const string Deferrable = "fabrik.dev/deferrable";
+
+        /// <summary>Written by Fabrik: 26 lower-case characters, random, one per Job.</summary>
+        public const string RunId = "fabrik.dev/run-id";
+
+        /// <summary>Written by Fabrik: treatment, control, holdout or applied.</summary>
+        public const string Variant = "fabrik.dev/variant";
+
+        /// <summary>Written by Fabrik: the name of the OptimizationChange whose experiment the Job is in.</summary>
+        public const string Experiment = "optimizer.dev/experiment";
+        public const string RolledBack = "optimizer.dev/rolled-back";
+
+        public const string NamespaceName = "kubernetes.io/metadata.name";
+        public const string PartOf = "app.kubernetes.io/part-of";
+    }
+
+    public static class Annotations
+    {
+        /// <summary>On a Job: "true" opts it in, "false" opts it out.</summary>
+        public const string Optimize = "fabrik.dev/optimize";
+        public const string Gateway = "fabrik.dev/gateway";
+
+        /// <summary>On a namespace: comma-separated projects that its Jobs may name.</summary>
+        public const string Projects = "fabrik.dev/projects";
+
+        /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
+        public const string Assignment = "fabrik.dev/assignment";
+    }
+
+    /// <summary>Environment variables of the processes. Files hold secrets; nothing secret is passed by value.</summary>
+    public static class Variables
+    {
+        public const string WebhookPort = "FABRIK_WEBHOOK_PORT";
+        public const string MetricsPort = "FABRIK_METRICS_PORT";
+        public const string TlsDirectory = "FABRIK_TLS_DIR";
+        public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
+        public const string DataDirectory = "FABRIK_DATA_DIR";
+        public const string ApiPort = "FABRIK_API_PORT";
+        public const string Kubeconfig = "KUBECONFIG";
+        public const string Server = "FABRIK_SERVER";
+        public const string TokenFile = "FABRIK_TOKEN_FILE";
+        public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
+        public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
+    }
+
+    public static class Paths
+    {
+        public const string MutateJobs = "/mutate/jobs";
+        public const string Live = "/livez";
+        public const string Ready = "/readyz";
+        public const string Metrics = "/metrics";
+        public const string Runs = "/api/v1/runs";
+        public const string OpenApi = "/openapi/v1.json";
+    }
+
+    /// <summary>In <see cref="SystemNamespace"/>.</summary>
+    public static class Objects
+    {
+        /// <summary>ConfigMap with keys server and certificate-authority-data (base64 PEM): where the command finds the API.</summary>
+        public const string ApiDiscovery = "fabrik-api";
+
+        /// <summary>ServiceAccount whose short-lived token (audience <see cref="Audience"/>) the command presents to the API.</summary>
+        public const string Reader = "fabrik-reader";
+        public const string WebhookConfiguration = "fabrik-webhook";
+        public const string AssignmentKeySecret = "fabrik-assignment-key";
+        public const string Leader = "fabrik-leader";
+    }
+}

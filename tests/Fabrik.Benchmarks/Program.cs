@@ -1,0 +1,6 @@
+namespace Fabrik.Benchmarks;
+
+public static class Program
+{
+    public static Task<int> Main(string[] args) => Task.FromResult(args.Length);
+}
