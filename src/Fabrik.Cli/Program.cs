@@ -1,6 +1,4 @@
-namespace Fabrik.Cli;
+using Fabrik.Cli;
+using Fabrik.Cli.Output;
 
-public static class Program
-{
-    public static Task<int> Main(string[] args) => Task.FromResult(args.Length);
-}
+return await FabrikCommand.RunAsync(args, Terminal.System(), TimeProvider.System);

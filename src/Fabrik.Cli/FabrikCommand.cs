@@ -1,0 +1,50 @@
+using System.CommandLine;
+using Fabrik.Cli.Commands;
+using Fabrik.Cli.Output;
+
+namespace Fabrik.Cli;
+
+/// <summary>The command tree, and the one place where an error becomes a message and an exit code.</summary>
+public static class FabrikCommand
+{
+    public static async Task<int> RunAsync(string[] args, Terminal terminal, TimeProvider clock, CancellationToken cancel = default)
+    {
+        var parsed = Create(terminal, clock).Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors) terminal.Error.WriteLine($"error: {error.Message}");
+            terminal.Error.WriteLine($"next:  {Invocation(parsed)} --help");
+            return (int)ExitCode.Usage;
+        }
+
+        var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, Output = terminal.Out, Error = terminal.Error };
+        try
+        {
+            return await parsed.InvokeAsync(invocation, cancel);
+        }
+        catch (Exception error) when (Failures.Explain(error) is { } explained)
+        {
+            terminal.Error.WriteLine($"error {explained.Id}: {explained.Message}");
+            terminal.Error.WriteLine($"why:  {explained.Why}");
+            terminal.Error.WriteLine($"next: {explained.Next}");
+            return (int)explained.Code;
+        }
+    }
+
+    public static RootCommand Create(Terminal terminal, TimeProvider clock)
+    {
+        var root = new RootCommand("Fabrik makes ordinary Kubernetes Jobs cheaper, faster and more reliable without anyone editing them.");
+        var globals = new GlobalOptions();
+        globals.AddTo(root);
+        root.Subcommands.Add(CompletionCommand.Create(terminal));
+        return root;
+    }
+
+    private static string Invocation(ParseResult parsed)
+    {
+        var names = new List<string>();
+        for (var command = parsed.CommandResult; command is not null; command = command.Parent as System.CommandLine.Parsing.CommandResult)
+            names.Insert(0, command.Command is RootCommand ? "fabrik" : command.Command.Name);
+        return string.Join(' ', names);
+    }
+}
