@@ -9,6 +9,9 @@ public static class Names
     /// <summary>The namespace of the control plane: webhook, API, scheduler, changes.</summary>
     public const string SystemNamespace = "fabrik-system";
 
+    /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
+    public const string GatewayNamespace = "fabrik-gateway";
+
     /// <summary>Audience of the tokens that callers present to Fabrik's own API.</summary>
     public const string Audience = "fabrik";
 
