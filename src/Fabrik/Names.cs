@@ -18,6 +18,9 @@ public static class Names
     /// <summary>Name of the one OptimizerPolicy that counts.</summary>
     public const string PolicyName = "default";
 
+    /// <summary>Owner of the fields that Fabrik applies server-side.</summary>
+    public const string FieldManager = "fabrik";
+
     public static class Labels
     {
         /// <summary>On a namespace: "true" opts every Job in it in.</summary>
@@ -59,6 +62,9 @@ public static class Names
 
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
+
+        /// <summary>On the bookmark that ends the initial events of a streaming list.</summary>
+        public const string InitialEventsEnd = "k8s.io/initial-events-end";
     }
 
     /// <summary>Environment variables of the processes. Files hold secrets; nothing secret is passed by value.</summary>
@@ -75,6 +81,13 @@ public static class Names
         public const string TokenFile = "FABRIK_TOKEN_FILE";
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
+
+        /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
+        public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
+        public const string KubernetesServicePort = "KUBERNETES_SERVICE_PORT";
+
+        /// <summary>What a credential plugin is told, as JSON.</summary>
+        public const string KubernetesExecInfo = "KUBERNETES_EXEC_INFO";
     }
 
     public static class Paths
@@ -85,6 +98,9 @@ public static class Names
         public const string Metrics = "/metrics";
         public const string Runs = "/api/v1/runs";
         public const string OpenApi = "/openapi/v1.json";
+
+        /// <summary>Directory in every Pod with token, ca.crt and namespace.</summary>
+        public const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>

@@ -1,0 +1,118 @@
+using System.Net;
+using System.Net.Security;
+using System.Reflection;
+using Fabrik.Kubernetes.Configuration;
+
+namespace Fabrik.Kubernetes.Http;
+
+/// <summary>Connections to one API server: pools them, proves who calls, recognises the server.</summary>
+internal sealed class Transport : IDisposable
+{
+    private static readonly string Agent = $"fabrik/{typeof(Transport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]}";
+
+    private readonly ClusterConfig config;
+    private readonly Credentials credentials;
+    private readonly Lock gate = new();
+    private readonly string root;
+    private Pool pool;
+
+    public Transport(ClusterConfig config, TimeProvider clock)
+    {
+        this.config = config;
+        credentials = new Credentials(config, clock);
+        Trust = new Trust(config);
+        root = config.Server.GetLeftPart(UriPartial.Path).TrimEnd('/');
+        pool = new Pool(Build(null), null);
+    }
+
+    public Trust Trust { get; }
+
+    private sealed record Pool(HttpMessageInvoker Invoker, SslStreamCertificateContext? Certificate);
+
+    /// <summary>Answers as soon as the headers are there.</summary>
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, ReadOnlyMemory<byte>? body, string? contentType, CancellationToken ct)
+    {
+        var credential = await credentials.GetAsync(ct);
+        var response = await OnceAsync(credential);
+        if (response.StatusCode != HttpStatusCode.Unauthorized || await credentials.ReplaceAsync(credential, ct) is not { } next) return response;
+        response.Dispose();
+        return await OnceAsync(next);
+
+        async Task<HttpResponseMessage> OnceAsync(Credential who)
+        {
+            using var request = new HttpRequestMessage(method, root + path) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
+            if (body is { } bytes)
+            {
+                request.Content = new ReadOnlyMemoryContent(bytes);
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+            }
+
+            request.Headers.TryAddWithoutValidation("Accept", "application/json");
+            request.Headers.TryAddWithoutValidation("User-Agent", Agent);
+            request.Headers.Authorization = who.Header;
+            if (config.Impersonate is { } other) Impersonate(request, other);
+            return await PoolFor(who.Certificate).SendAsync(request, ct);
+        }
+    }
+
+    public void Dispose()
+    {
+        pool.Invoker.Dispose();
+        credentials.Dispose();
+    }
+
+    private static void Impersonate(HttpRequestMessage request, Impersonation other)
+    {
+        request.Headers.TryAddWithoutValidation("Impersonate-User", other.User);
+        if (other.Uid is not null) request.Headers.TryAddWithoutValidation("Impersonate-Uid", other.Uid);
+        foreach (var group in other.Groups) request.Headers.TryAddWithoutValidation("Impersonate-Group", group);
+        foreach (var (key, values) in other.Extra)
+        {
+            foreach (var value in values) request.Headers.TryAddWithoutValidation("Impersonate-Extra-" + Uri.EscapeDataString(key), value);
+        }
+    }
+
+    // A connection belongs to the certificate it was made with. What still runs on the old ones may end there: idle ones close by themselves.
+    private HttpMessageInvoker PoolFor(SslStreamCertificateContext? certificate)
+    {
+        lock (gate)
+        {
+            if (ReferenceEquals(pool.Certificate, certificate)) return pool.Invoker;
+            pool = new Pool(Build(certificate), certificate);
+            return pool.Invoker;
+        }
+    }
+
+    private HttpMessageInvoker Build(SslStreamCertificateContext? certificate)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false, // would carry the token elsewhere
+            UseCookies = false,
+            ConnectTimeout = TimeSpan.FromSeconds(10),
+            PooledConnectionLifetime = TimeSpan.FromMinutes(10),
+            PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
+            EnableMultipleHttp2Connections = true,
+            KeepAlivePingDelay = TimeSpan.FromSeconds(30),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(15),
+            MaxResponseHeadersLength = 64, // KiB
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                ClientCertificateContext = certificate,
+                RemoteCertificateValidationCallback = (_, presented, chain, errors) => Trust.Verify(presented, chain, errors),
+            },
+        };
+        if (config.TlsServerName is not null) handler.SslOptions.TargetHost = config.TlsServerName;
+        if (config.ProxyUrl is not null) handler.Proxy = Proxy(config.ProxyUrl);
+        else if (config.Server.IsLoopback) handler.UseProxy = false; // HTTPS_PROXY is not for this machine
+        return new HttpMessageInvoker(handler);
+    }
+
+    private static WebProxy Proxy(Uri url)
+    {
+        var proxy = new WebProxy(url);
+        if (url.UserInfo.Split(':', 2) is [{ Length: > 0 } user, .. var password])
+            proxy.Credentials = new NetworkCredential(Uri.UnescapeDataString(user), password.Length == 0 ? "" : Uri.UnescapeDataString(password[0]));
+        return proxy;
+    }
+}

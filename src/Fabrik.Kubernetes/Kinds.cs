@@ -1,0 +1,25 @@
+namespace Fabrik.Kubernetes;
+
+/// <summary>The kinds that Fabrik reads or writes.</summary>
+public static class Kinds
+{
+    public static readonly ResourceKind Namespace = new("", "v1", "namespaces", "Namespace", false);
+    public static readonly ResourceKind Node = new("", "v1", "nodes", "Node", false);
+    public static readonly ResourceKind Pod = new("", "v1", "pods", "Pod", true);
+    public static readonly ResourceKind Event = new("", "v1", "events", "Event", true);
+    public static readonly ResourceKind ConfigMap = new("", "v1", "configmaps", "ConfigMap", true);
+    public static readonly ResourceKind Secret = new("", "v1", "secrets", "Secret", true);
+    public static readonly ResourceKind ServiceAccount = new("", "v1", "serviceaccounts", "ServiceAccount", true);
+    public static readonly ResourceKind LimitRange = new("", "v1", "limitranges", "LimitRange", true);
+    public static readonly ResourceKind ResourceQuota = new("", "v1", "resourcequotas", "ResourceQuota", true);
+    public static readonly ResourceKind Job = new("batch", "v1", "jobs", "Job", true);
+    public static readonly ResourceKind CronJob = new("batch", "v1", "cronjobs", "CronJob", true);
+    public static readonly ResourceKind Lease = new("coordination.k8s.io", "v1", "leases", "Lease", true);
+    public static readonly ResourceKind OptimizationChange = new(Names.Group, "v1", "optimizationchanges", "OptimizationChange", true);
+    public static readonly ResourceKind OptimizerPolicy = new(Names.Group, "v1", "optimizerpolicies", "OptimizerPolicy", false);
+    public static readonly ResourceKind CustomResourceDefinition = new("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false);
+    public static readonly ResourceKind MutatingWebhookConfiguration = new("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false);
+    public static readonly ResourceKind TokenReview = new("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false);
+    public static readonly ResourceKind SubjectAccessReview = new("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", false);
+    public static readonly ResourceKind SelfSubjectAccessReview = new("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", false);
+}
