@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Fabrik.Cli.Output;
+using Fabrik.Kubernetes;
 
 namespace Fabrik.Cli;
 
@@ -36,6 +37,10 @@ public sealed class GlobalOptions
         root.Options.Add(Output);
         root.Options.Add(NoHeaders);
     }
+
+    public ClusterConfig Config(ParseResult parsed) => ClusterConfig.FromKubeconfig(parsed.GetValue(Kubeconfig), parsed.GetValue(Context));
+
+    public KubernetesClient Cluster(ParseResult parsed, TimeProvider clock) => new(Config(parsed), clock);
 
     public Printer Printer(ParseResult parsed, Terminal terminal) => new(terminal, parsed.GetValue(Output), !parsed.GetValue(NoHeaders));
 }
