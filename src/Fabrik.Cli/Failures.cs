@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Fabrik.Kubernetes;
+using Fabrik.Kubernetes.Configuration;
 
 namespace Fabrik.Cli;
 
@@ -8,9 +10,20 @@ public static class Failures
     public static CommandException? Explain(Exception error) => error switch
     {
         CommandException known => known,
+        KubernetesException refused => Refused(refused),
+        KubeconfigException config => new(ExitCode.Error, "FAB-1004", "the cluster's configuration cannot be used", config.Message, "name another file with --kubeconfig or another context with --context; to try Fabrik out without a cluster: fabrik sandbox"),
         HttpRequestException http => new(ExitCode.Error, "FAB-1001", "the server did not answer", http.Message, "check --server or the kubeconfig's cluster, then try again"),
         TimeoutException or TaskCanceledException { InnerException: TimeoutException } => new(ExitCode.Timeout, "FAB-1002", "the server took too long", error.Message, "try again; if it stays so, look at the API's own health: kubectl -n fabrik-system get pods"),
         JsonException json => new(ExitCode.Error, "FAB-1003", "the server's answer is not what this version understands", json.Message, "compare versions: fabrik version"),
         _ => null,
+    };
+
+    private static CommandException Refused(KubernetesException error) => error switch
+    {
+        { IsNotFound: true } => new(ExitCode.NotFound, "FAB-1005", "the cluster does not have it", error.Message, "look at what there is with the command's list; are Fabrik's objects installed here? kubectl get crd optimizationchanges.fabrik.dev"),
+        { IsForbidden: true } or { IsUnauthorized: true } => new(ExitCode.Forbidden, "FAB-1006", "the cluster does not allow it", error.Message, "ask for the permission, or use another context with --context"),
+        { Reason: KubernetesException.TimedOut } => new(ExitCode.Timeout, "FAB-1007", "the cluster took too long", error.Message, "try again"),
+        { Reason: KubernetesException.Unreachable } => new(ExitCode.Error, "FAB-1008", "the cluster cannot be reached", error.Message, "check that it runs and that the kubeconfig names it: kubectl cluster-info"),
+        _ => new(ExitCode.Error, "FAB-1009", "the cluster refused the request", error.Message, "read the reason above; kubectl shows the same objects"),
     };
 }
