@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Fabrik.Experiments;
@@ -7,6 +8,7 @@ namespace Fabrik.Experiments;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(OptimizationChange))]
 [JsonSerializable(typeof(OptimizerPolicy))]
+[JsonSerializable(typeof(JsonObject))]
 public sealed partial class ObjectJson : JsonSerializerContext
 {
     /// <exception cref="JsonException">The object has a field of the wrong type; the message names it.</exception>
