@@ -31,14 +31,18 @@ public sealed record Run
     public RunResources Requested { get; init; } = new();
     public RunResources Applied { get; init; } = new();
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When the Job controller started it, as activeDeadlineSeconds counts; null where no Pod ever got a node.</summary>
     public DateTimeOffset? StartedAt { get; init; }
+
+    /// <summary>When the Job was done; null while it runs, and for one that is lost.</summary>
     public DateTimeOffset? FinishedAt { get; init; }
 
     /// <summary>Seconds from start to end; null until finished or when it never started.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? DurationSeconds => FinishedAt is { } end && StartedAt is { } start && end >= start ? (end - start).TotalSeconds : null;
 
-    /// <summary>Pods and container restarts seen, at least 1 once anything ran.</summary>
+    /// <summary>Pods that got a node, and container restarts.</summary>
     public int Attempts { get; init; }
 
     /// <summary>Running until terminal.</summary>
@@ -50,7 +54,10 @@ public sealed record Run
     /// <summary>Of the last container that failed, else of the last one that ended.</summary>
     public int? ExitCode { get; init; }
 
-    /// <summary>Kubernetes' own word: BackoffLimitExceeded, DeadlineExceeded, OOMKilled, Error, FailedScheduling.</summary>
+    /// <summary>
+    /// Kubernetes' own word for what went wrong, the closest to the cause that is known: OOMKilled, Error, ImagePullBackOff, Evicted,
+    /// FailedScheduling, else the Job's BackoffLimitExceeded or DeadlineExceeded; null for a run that succeeded.
+    /// </summary>
     public string? Reason { get; init; }
 }
 
@@ -69,7 +76,7 @@ public enum Outcome
 }
 
 /// <summary>Sums over the ordinary containers: memory and ephemeral storage in bytes, CPU in thousandths of a core; null where any container has none.</summary>
-public sealed record RunResources
+public sealed partial record RunResources
 {
     public long? MemoryRequestBytes { get; init; }
     public long? MemoryLimitBytes { get; init; }

@@ -1,0 +1,128 @@
+using System.Text;
+using Dapper;
+using Fabrik.Runs;
+using Microsoft.Data.Sqlite;
+
+namespace Fabrik.Storage;
+
+/// <summary>
+/// Pages of runs by keyset. The work for one page is bounded whatever the filters: a value that is rare is looked up and sorted, any other
+/// is met soon enough in a walk along the order; a walk that meets too few gives a short page and says where to go on.
+/// </summary>
+public sealed class RunReader(Database database)
+{
+    /// <summary>Up to so many rows are looked up and sorted.</summary>
+    internal const int Rare = 2_000;
+
+    /// <summary>Up to so many index entries are passed on one walk.</summary>
+    internal const int Walk = 100_000;
+
+    public RunPage List(RunQuery query)
+    {
+        using var connection = database.Read();
+        var filters = Filters(query);
+        var parameters = new DynamicParameters();
+        foreach (var filter in filters) filter.Bind(parameters);
+        var (column, value, seq) = (SortColumn(query.Sort), query.After?.Value, query.After?.Seq);
+        parameters.Add("value", value);
+        parameters.Add("seq", seq);
+        parameters.Add("limit", query.Limit + 1);
+        parameters.Add("walk", Walk);
+
+        var (direction, beyond) = query.Ascending ? ("ASC", ">") : ("DESC", "<");
+        var keyset = value is null ? "1 = 1" : $"({column}, seq) {beyond} (@value, @seq)";
+        var order = $"{column} {direction}, seq {direction}";
+        var where = string.Join(" AND ", filters.Select(filter => filter.Sql).Prepend(keyset));
+
+        // On an order by creation the index of a filter is itself in order, so that it serves rare and frequent values alike.
+        var rare = filters.FirstOrDefault(filter => filter.Index is not null && IsRare(connection, filter, parameters));
+        var index = rare?.Index ?? (query.Sort == RunSort.Created && filters is [{ InOrder: true } only] ? only.Index : null);
+        if (index is not null) return Page(query, [.. connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT @limit", parameters)]);
+
+        // The inner walk reads nothing but the index.
+        var walk = $"SELECT seq, {column} AS sorted{(filters.Count == 0 ? "" : ", " + string.Join(", ", filters.Select(filter => filter.Column).Except([column]).Distinct()))} "
+            + $"FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE {keyset}{Range(query)} ORDER BY {order} LIMIT @walk";
+        var match = filters.Count == 0 ? "1 = 1" : string.Join(" AND ", filters.Select(filter => filter.Sql.Replace(column, "sorted", StringComparison.Ordinal)));
+        var rows = connection.Query<RunRow>(
+            $"SELECT {RunRow.Columns} FROM runs WHERE seq IN (SELECT seq FROM ({walk}) AS walked WHERE {match} LIMIT @limit) ORDER BY {order}", parameters).AsList();
+        if (rows.Count > query.Limit) return Page(query, rows);
+        var opposite = query.Ascending ? "DESC" : "ASC";
+        var (steps, lastValue, lastSeq) = connection.QuerySingle<(long, long, long)>(
+            $"SELECT count(*) OVER (), sorted, seq FROM ({walk}) AS walked UNION ALL SELECT 0, 0, 0 ORDER BY 1 DESC, 2 {opposite}, 3 {opposite} LIMIT 1", parameters);
+        return steps < Walk ? Page(query, rows) : new RunPage([.. rows.Select(row => row.ToRun())], new RunCursor(query.Sort, query.Ascending, lastValue, lastSeq));
+    }
+
+    /// <summary>One run by its Job's UID or its run id.</summary>
+    public Run? Get(string id)
+    {
+        using var connection = database.Read();
+        return connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE id = @id", new { id })?.ToRun()
+            ?? connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE run_id = @id ORDER BY created_at LIMIT 1", new { id })?.ToRun();
+    }
+
+    /// <summary>The latest run of the Jobs that had this name.</summary>
+    public Run? Latest(string @namespace, string name)
+    {
+        using var connection = database.Read();
+        return connection.QueryFirstOrDefault<RunRow>(
+            $"SELECT {RunRow.Columns} FROM runs INDEXED BY runs_of_namespace WHERE namespace = @namespace AND name = @name ORDER BY created_at DESC, seq DESC LIMIT 1",
+            new { @namespace, name })?.ToRun();
+    }
+
+    private static RunPage Page(RunQuery query, List<RunRow> rows)
+    {
+        if (rows.Count <= query.Limit) return new RunPage([.. rows.Select(row => row.ToRun())], null);
+        var last = rows[query.Limit - 1];
+        var value = query.Sort switch { RunSort.Created => last.CreatedAt, RunSort.Finished => last.FinishedAt, _ => last.DurationMs };
+        return new RunPage([.. rows.Take(query.Limit).Select(row => row.ToRun())], new RunCursor(query.Sort, query.Ascending, value, last.Seq));
+    }
+
+    private static bool IsRare(SqliteConnection connection, Filter filter, DynamicParameters parameters) => connection.ExecuteScalar<int>(
+        $"SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY {filter.Index} WHERE {filter.Sql} LIMIT {Rare + 1}) AS found", parameters) <= Rare;
+
+    private static string SortColumn(RunSort sort) => sort switch { RunSort.Created => "created_at", RunSort.Finished => "finished_at", _ => "duration_ms" };
+
+    private static string SortIndex(RunSort sort) => sort switch { RunSort.Created => "runs_by_created", RunSort.Finished => "runs_by_finished", _ => "runs_by_duration" };
+
+    /// <summary>A range of creation times bounds the walk itself where that is the order.</summary>
+    private static string Range(RunQuery query)
+    {
+        if (query.Sort != RunSort.Created) return "";
+        var range = new StringBuilder();
+        if (query.Since is not null) range.Append(" AND created_at >= @since");
+        if (query.Until is not null) range.Append(" AND created_at < @until");
+        return range.ToString();
+    }
+
+    private sealed record Filter(string Column, string Sql, string? Index, Action<DynamicParameters> Bind, bool InOrder = false);
+
+    private static List<Filter> Filters(RunQuery query)
+    {
+        var filters = new List<Filter>();
+        Equal("namespace", query.Namespace, null);
+        Equal("change_name", query.Change, "runs_of_change");
+        Equal("arm", query.Arm is { } arm ? WireNames.Of(arm) : null, "runs_of_arm");
+        Equal("outcome", query.Outcome is { } outcome ? WireNames.Of(outcome) : null, "runs_of_outcome");
+        Equal("project", query.Project, "runs_of_project");
+        Equal("spec_type", query.SpecType, "runs_of_spec_type");
+        if (query.NamePrefix is { Length: > 0 } prefix)
+        {
+            // The first text that is greater than every one with this prefix.
+            var end = prefix[..^1] + (char)(prefix[^1] + 1);
+            filters.Add(new Filter("name", "name >= @prefix AND name < @prefix_end", "runs_of_name", parameters =>
+            {
+                parameters.Add("prefix", prefix);
+                parameters.Add("prefix_end", end);
+            }));
+        }
+
+        if (query.Since is { } since) filters.Add(new Filter("created_at", "created_at >= @since", null, parameters => parameters.Add("since", since.ToUnixTimeMilliseconds())));
+        if (query.Until is { } until) filters.Add(new Filter("created_at", "created_at < @until", null, parameters => parameters.Add("until", until.ToUnixTimeMilliseconds())));
+        return filters;
+
+        void Equal(string column, string? value, string? index)
+        {
+            if (value is not null) filters.Add(new Filter(column, $"{column} = @{column}", index ?? $"runs_of_{column}", parameters => parameters.Add(column, value), column != "namespace"));
+        }
+    }
+}

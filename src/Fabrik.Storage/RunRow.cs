@@ -1,0 +1,120 @@
+using System.Text.Json;
+using Fabrik.Experiments;
+using Fabrik.Runs;
+
+namespace Fabrik.Storage;
+
+/// <summary>A row of the table runs as Dapper reads it; names are those of the columns without underscores.</summary>
+internal sealed class RunRow
+{
+    public const string Columns = """
+        seq, id, namespace, name, run_id AS RunId, change_name AS ChangeName, arm, spec_type AS SpecType, spec_id AS SpecId, stratum, project, owner,
+        requested_memory_request AS RequestedMemoryRequest, requested_memory_limit AS RequestedMemoryLimit, requested_cpu_request AS RequestedCpuRequest,
+        requested_cpu_limit AS RequestedCpuLimit, requested_storage_limit AS RequestedStorageLimit,
+        applied_memory_request AS AppliedMemoryRequest, applied_memory_limit AS AppliedMemoryLimit, applied_cpu_request AS AppliedCpuRequest,
+        applied_cpu_limit AS AppliedCpuLimit, applied_storage_limit AS AppliedStorageLimit,
+        created_at AS CreatedAt, started_at AS StartedAt, finished_at AS FinishedAt, duration_ms AS DurationMs, attempts, outcome, oom_killed AS OomKilled,
+        exit_code AS ExitCode, reason
+        """;
+
+    public long Seq { get; set; }
+    public string Id { get; set; } = "";
+    public string Namespace { get; set; } = "";
+    public string Name { get; set; } = "";
+    public string? RunId { get; set; }
+    public string? ChangeName { get; set; }
+    public string Arm { get; set; } = "";
+    public string? SpecType { get; set; }
+    public string? SpecId { get; set; }
+    public string Stratum { get; set; } = "";
+    public string? Project { get; set; }
+    public string? Owner { get; set; }
+    public long? RequestedMemoryRequest { get; set; }
+    public long? RequestedMemoryLimit { get; set; }
+    public long? RequestedCpuRequest { get; set; }
+    public long? RequestedCpuLimit { get; set; }
+    public long? RequestedStorageLimit { get; set; }
+    public long? AppliedMemoryRequest { get; set; }
+    public long? AppliedMemoryLimit { get; set; }
+    public long? AppliedCpuRequest { get; set; }
+    public long? AppliedCpuLimit { get; set; }
+    public long? AppliedStorageLimit { get; set; }
+    public long CreatedAt { get; set; }
+    public long StartedAt { get; set; }
+    public long FinishedAt { get; set; }
+    public long DurationMs { get; set; }
+    public int Attempts { get; set; }
+    public string Outcome { get; set; } = "";
+    public bool OomKilled { get; set; }
+    public int? ExitCode { get; set; }
+    public string? Reason { get; set; }
+
+    public Run ToRun() => new()
+    {
+        Id = Id,
+        Namespace = Namespace,
+        Name = Name,
+        RunId = RunId,
+        Change = ChangeName,
+        Arm = WireNames.Parse<Arm>(Arm),
+        SpecType = SpecType,
+        SpecId = SpecId,
+        Stratum = Stratum,
+        Project = Project,
+        Owner = Owner,
+        Requested = new RunResources
+        {
+            MemoryRequestBytes = RequestedMemoryRequest,
+            MemoryLimitBytes = RequestedMemoryLimit,
+            CpuRequestMillis = RequestedCpuRequest,
+            CpuLimitMillis = RequestedCpuLimit,
+            EphemeralStorageLimitBytes = RequestedStorageLimit,
+        },
+        Applied = new RunResources
+        {
+            MemoryRequestBytes = AppliedMemoryRequest,
+            MemoryLimitBytes = AppliedMemoryLimit,
+            CpuRequestMillis = AppliedCpuRequest,
+            CpuLimitMillis = AppliedCpuLimit,
+            EphemeralStorageLimitBytes = AppliedStorageLimit,
+        },
+        CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt),
+        StartedAt = Time(StartedAt),
+        FinishedAt = Time(FinishedAt),
+        Attempts = Attempts,
+        Outcome = WireNames.Parse<Outcome>(Outcome),
+        OomKilled = OomKilled,
+        ExitCode = ExitCode,
+        Reason = Reason,
+    };
+
+    public static long Time(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds() ?? -1;
+
+    private static DateTimeOffset? Time(long milliseconds) => milliseconds < 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+}
+
+/// <summary>Enum members by the names they have on the wire, which are also those in the database.</summary>
+public static class WireNames
+{
+    public static string Of<T>(T value)
+        where T : struct, Enum => Names<T>.ByValue[value];
+
+    public static T Parse<T>(string name)
+        where T : struct, Enum => Names<T>.ByName[name];
+
+    public static bool TryParse<T>(string name, out T value)
+        where T : struct, Enum => Names<T>.ByName.TryGetValue(name, out value);
+
+    public static IEnumerable<string> All<T>()
+        where T : struct, Enum => Names<T>.ByValue.Values;
+
+    private static class Names<T>
+        where T : struct, Enum
+    {
+        public static readonly Dictionary<T, string> ByValue = Enum.GetValues<T>().ToDictionary(value => value, value =>
+            typeof(T).GetField(value.ToString())!.GetCustomAttributes(typeof(System.Text.Json.Serialization.JsonStringEnumMemberNameAttribute), false)
+                .Cast<System.Text.Json.Serialization.JsonStringEnumMemberNameAttribute>().FirstOrDefault()?.Name ?? JsonNamingPolicy.CamelCase.ConvertName(value.ToString()));
+
+        public static readonly Dictionary<string, T> ByName = ByValue.ToDictionary(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
+    }
+}

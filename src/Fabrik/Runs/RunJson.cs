@@ -1,0 +1,12 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Fabrik.Runs;
+
+/// <summary>Wire form of runs, and of the evidence as it is stored.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(Run))]
+[JsonSerializable(typeof(Evidence))]
+[JsonSerializable(typeof(JobFacts))]
+[JsonSerializable(typeof(PodFacts))]
+public sealed partial class RunJson : JsonSerializerContext;
