@@ -1,6 +1,22 @@
+using Fabrik.Kubernetes;
+
 namespace Fabrik.Api;
 
 public static class Program
 {
-    public static Task<int> Main(string[] args) => Task.FromResult(args.Length);
+    public static async Task Main(string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.Services.AddFabrikApi(new ApiOptions
+        {
+            Cluster = ClusterConfig.Default(),
+            DataDirectory = Environment.GetEnvironmentVariable(Names.Variables.DataDirectory) ?? ApiOptions.DefaultDataDirectory,
+            TlsDirectory = Environment.GetEnvironmentVariable(Names.Variables.TlsDirectory),
+            Port = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.ApiPort), out var port) ? port : ApiOptions.DefaultPort,
+        });
+        var app = builder.Build();
+        app.MapFabrikApi();
+        await app.RunAsync();
+    }
 }

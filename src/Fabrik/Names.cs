@@ -103,6 +103,12 @@ public static class Names
         public const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
     }
 
+    /// <summary>In the checkout.</summary>
+    public static class Documents
+    {
+        public const string Errors = "docs/errors.md";
+    }
+
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
     public static class Objects
     {

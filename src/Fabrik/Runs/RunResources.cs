@@ -5,7 +5,7 @@ namespace Fabrik.Runs;
 
 public sealed partial record RunResources
 {
-    /// <summary>Sums over the ordinary containers of a Pod spec.</summary>
+    /// <summary>Sums over the ordinary containers of a Pod spec; a request that is left out is what the limit says, as Kubernetes has it.</summary>
     public static RunResources OfPod(JsonElement? podSpec)
     {
         var containers = podSpec.Items("containers").Select(container => container.Get("resources")).ToArray();
@@ -23,7 +23,7 @@ public sealed partial record RunResources
             decimal sum = 0;
             foreach (var container in containers)
             {
-                if (Quantity(container.Get(kind).Get(resource)) is not { } quantity) return null;
+                if ((Quantity(container.Get(kind).Get(resource)) ?? Quantity(container.Get("limits").Get(resource))) is not { } quantity) return null;
                 sum += quantity * scale;
             }
 

@@ -1,0 +1,35 @@
+using Fabrik.Api.Callers;
+using Fabrik.Api.Hosting;
+using Fabrik.Api.Runs;
+using Fabrik.Kubernetes;
+using Fabrik.Storage;
+
+namespace Fabrik.Api;
+
+/// <summary>The read-only API as a pair, so that it can run alone or beside others.</summary>
+public static class ApiExtensions
+{
+    public static IServiceCollection AddFabrikApi(this IServiceCollection services, ApiOptions options)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton(options.Clock);
+        services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
+        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
+        services.AddSingleton<RunReader>();
+        services.AddSingleton<Reviews>();
+        services.AddFabrikEndpoint(options);
+        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
+        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddDocumentTransformer(ApiDocument.Describe));
+        return services;
+    }
+
+    public static WebApplication MapFabrikApi(this WebApplication app)
+    {
+        app.UseFabrikHeaders();
+        app.UseProblems();
+        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapHealth();
+        app.MapRuns();
+        return app;
+    }
+}

@@ -1,0 +1,81 @@
+using System.Net;
+using Fabrik.Storage;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+
+namespace Fabrik.Api.Hosting;
+
+/// <summary>Where and how the process listens, and what every answer carries.</summary>
+internal static class EndpointExtensions
+{
+    public static void AddFabrikEndpoint(this IServiceCollection services, ApiOptions options) =>
+        services.AddSingleton<IConfigureOptions<KestrelServerOptions>>(provider => new ConfigureOptions<KestrelServerOptions>(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 64 * 1024;
+            kestrel.Limits.MaxConcurrentConnections = 1000;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+            if (options.TlsDirectory is { } directory)
+            {
+                var certificate = new Certificate(directory, options.Clock, provider.GetRequiredService<ILogger<Certificate>>());
+                certificate.Get(); // one that cannot be read must be found at start
+                kestrel.ListenAnyIP(options.Port, listen => listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => certificate.Get()));
+            }
+            else
+            {
+                // Tokens must not cross a network in the clear.
+                kestrel.Listen(IPAddress.Loopback, options.Port);
+            }
+        }));
+
+    public static void UseFabrikHeaders(this IApplicationBuilder app) => app.Use((context, next) =>
+    {
+        var headers = context.Response.Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers.CacheControl = "no-store";
+        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        headers["Referrer-Policy"] = "no-referrer";
+        if (context.Request.IsHttps) headers.StrictTransportSecurity = "max-age=31536000";
+        return next(context);
+    });
+
+    public static void UseProblems(this WebApplication app)
+    {
+        var logger = app.Logger;
+        app.Use(async (context, next) =>
+        {
+            try
+            {
+                await next(context);
+            }
+            catch (Exception e) when (!context.Response.HasStarted)
+            {
+                if (context.RequestAborted.IsCancellationRequested) return;
+                await Failures.Of(e, context.TraceIdentifier, logger).WriteAsync(context);
+                return;
+            }
+
+            if (context.Response is { HasStarted: false, ContentLength: null, ContentType: null } response)
+            {
+                var problem = response.StatusCode switch
+                {
+                    404 => Problem.NoSuchPath(context.Request.Path),
+                    405 => Problem.ReadOnly(context.Request.Method),
+                    >= 400 and < 500 => Problem.BadRequest(response.StatusCode, "the server refused it"),
+                    _ => null,
+                };
+                if (problem is not null) await problem.WriteAsync(context);
+            }
+        });
+    }
+
+    public static void MapHealth(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet(Names.Paths.Live, () => TypedResults.Text("ok\n")).WithName("live").WithSummary("Whether the process runs").WithTags("health");
+        routes.MapGet(Names.Paths.Ready, (Database database) =>
+        {
+            using var connection = database.Read();
+            return TypedResults.Text("ok\n");
+        }).WithName("ready").WithSummary("Whether the database can be read").WithTags("health").ProducesProblem(503);
+    }
+}
