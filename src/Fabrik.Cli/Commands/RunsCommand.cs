@@ -40,6 +40,7 @@ public static class RunsCommand
 
     private static async Task ListAsync(ParseResult parsed, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
+        var since = From(parsed.GetValue(Since), clock);
         using var cluster = globals.Cluster(parsed, clock);
         using var api = await globals.ApiAsync(parsed, cluster, terminal, cancel);
         var all = parsed.GetValue(globals.AllNamespaces);
@@ -52,7 +53,7 @@ public static class RunsCommand
             ("outcome", parsed.GetValue(Outcome)),
             ("project", parsed.GetValue(Project)),
             ("specType", parsed.GetValue(SpecType)),
-            ("since", From(parsed.GetValue(Since), clock)),
+            ("since", since),
             ("sort", parsed.GetValue(Sort)),
             ("order", parsed.GetValue(Ascending) ? "asc" : "desc"));
 
