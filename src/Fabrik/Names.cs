@@ -63,6 +63,25 @@ public static class Names
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
 
+        /// <summary>On a Pod in the sandbox: how long it runs, as a Go duration or in seconds. Only the simulated node reads these.</summary>
+        public const string SandboxDuration = "sandbox.fabrik.dev/duration";
+
+        /// <summary>The memory it needs, as a quantity; above the container's limit it is killed.</summary>
+        public const string SandboxMemory = "sandbox.fabrik.dev/memory";
+
+        /// <summary>0 to 1, for each attempt.</summary>
+        public const string SandboxFailureRate = "sandbox.fabrik.dev/failure-rate";
+        public const string SandboxExitCode = "sandbox.fabrik.dev/exit-code";
+
+        /// <summary>What it writes, as it is.</summary>
+        public const string SandboxLog = "sandbox.fabrik.dev/log";
+
+        /// <summary>"true" or the fraction of its duration after which the node evicts it.</summary>
+        public const string SandboxEvict = "sandbox.fabrik.dev/evict";
+
+        /// <summary>"true": its image cannot be pulled.</summary>
+        public const string SandboxUnpullable = "sandbox.fabrik.dev/unpullable";
+
         /// <summary>On the bookmark that ends the initial events of a streaming list.</summary>
         public const string InitialEventsEnd = "k8s.io/initial-events-end";
     }

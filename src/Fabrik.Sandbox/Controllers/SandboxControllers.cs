@@ -1,0 +1,35 @@
+using Fabrik.Kubernetes;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Fabrik.Sandbox.Controllers;
+
+public sealed record SandboxControllersOptions
+{
+    public ILogger Log { get; init; } = NullLogger.Instance;
+}
+
+/// <summary>
+/// The Job and CronJob controllers, for API servers that have none. They are ordinary clients: every rule of Kubernetes that they
+/// follow is written against the API, and they may be stopped and started at any time.
+/// </summary>
+public static class SandboxControllers
+{
+    /// <summary>Runs until cancelled. Durations, back-offs and schedules follow the clock given, which may run faster than real time.</summary>
+    public static async Task RunAsync(KubernetesClient client, TimeProvider clock, SandboxControllersOptions? options, CancellationToken ct)
+    {
+        var log = options?.Log ?? NullLogger.Instance;
+        var events = new EventRecorder(client, clock, log);
+        try
+        {
+            await Task.WhenAll(
+                events.RunAsync(ct),
+                new JobController(client, clock, events, log).RunAsync(ct),
+                new CronJobController(client, clock, events, log).RunAsync(ct));
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // Asked to stop.
+        }
+    }
+}
