@@ -1,0 +1,124 @@
+using System.Text.Json.Nodes;
+using Fabrik.Sandbox.Discovery;
+
+namespace Fabrik.Sandbox.Server;
+
+/// <summary>A request that ends in a Status of failure, in Kubernetes' wording.</summary>
+public sealed class ApiException(int code, string reason, string message, JsonObject? details = null) : Exception(message)
+{
+    public int Code => code;
+
+    public JsonObject ToStatus()
+    {
+        var status = new JsonObject
+        {
+            ["kind"] = "Status",
+            ["apiVersion"] = "v1",
+            ["metadata"] = new JsonObject(),
+            ["status"] = "Failure",
+            ["message"] = Message,
+        };
+        if (reason.Length > 0) status["reason"] = reason;
+        if (details is not null) status["details"] = details.DeepClone();
+        status["code"] = code;
+        return status;
+    }
+
+    public static ApiException BadRequest(string message) => new(400, "BadRequest", message);
+
+    public static ApiException Unauthorized() => new(401, "Unauthorized", "Unauthorized");
+
+    public static ApiException NotFound(ResourceType type, string name) =>
+        new(404, "NotFound", $"{type.GroupResource} \"{name}\" not found", Details(type, name));
+
+    public static ApiException PathNotFound() => new(404, "NotFound", "the server could not find the requested resource", []);
+
+    public static ApiException AlreadyExists(ResourceType type, string name) =>
+        new(409, "AlreadyExists", $"{type.GroupResource} \"{name}\" already exists", Details(type, name));
+
+    public static ApiException Conflict(ResourceType type, string name, string? why = null) => new(
+        409,
+        "Conflict",
+        $"Operation cannot be fulfilled on {type.GroupResource} \"{name}\": "
+            + (why ?? "the object has been modified; please apply your changes to the latest version and try again"),
+        Details(type, name));
+
+    public static ApiException Forbidden(ResourceType type, string name, string why) =>
+        new(403, "Forbidden", $"{type.GroupResource} \"{name}\" is forbidden: {why}", Details(type, name));
+
+    public static ApiException Forbidden(string message, JsonObject? details) => new(403, "Forbidden", message, details ?? []);
+
+    public static ApiException MethodNotAllowed() =>
+        new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", []);
+
+    public static ApiException NotAcceptable() => new(
+        406,
+        "NotAcceptable",
+        "only the following media types are accepted: application/json, application/json;as=Table;v=v1;g=meta.k8s.io, "
+            + "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
+
+    public static ApiException UnsupportedMediaType(params string[] accepted) => new(
+        415,
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: " + string.Join(", ", accepted));
+
+    public static ApiException TooLarge(int limit) =>
+        new(413, "RequestEntityTooLarge", $"Request entity too large: limit is {limit}");
+
+    public static ApiException Expired(string message) => new(410, "Expired", message);
+
+    public static ApiException TooOld(long version, long oldest) => Expired($"too old resource version: {version} ({oldest})");
+
+    public static ApiException TooNew(long version, long current) => new(
+        504,
+        "Timeout",
+        $"Too large resource version: {version}, current: {current}",
+        new() { ["causes"] = new JsonArray(new JsonObject { ["reason"] = "ResourceVersionTooLarge", ["message"] = "Too large resource version" }), ["retryAfterSeconds"] = 1 });
+
+    public static ApiException Internal(string message) => new(
+        500,
+        "InternalError",
+        "Internal error occurred: " + message,
+        new() { ["causes"] = new JsonArray(new JsonObject { ["message"] = message }) });
+
+    /// <summary>422 with one cause per field.</summary>
+    public static ApiException Invalid(ResourceType type, string name, IReadOnlyList<FieldCause> causes)
+    {
+        string[] lines = [.. causes.Select(cause => $"{cause.Field}: {cause.Message}")];
+        return new(
+            422,
+            "Invalid",
+            $"{type.GroupKind} \"{name}\" is invalid: " + (lines.Length == 1 ? lines[0] : $"[{string.Join(", ", lines)}]"),
+            new()
+            {
+                ["name"] = name,
+                ["group"] = type.Group,
+                ["kind"] = type.Kind,
+                ["causes"] = new JsonArray([.. causes.Select(cause => new JsonObject
+                {
+                    ["reason"] = cause.Reason,
+                    ["message"] = cause.Message,
+                    ["field"] = cause.Field,
+                })]),
+            });
+    }
+
+    public static JsonObject Details(ResourceType type, string? name = null)
+    {
+        var details = new JsonObject();
+        if (!string.IsNullOrEmpty(name)) details["name"] = name;
+        if (type.Group.Length > 0) details["group"] = type.Group;
+        details["kind"] = type.Plural;
+        return details;
+    }
+}
+
+/// <summary>One field that is wrong: reason as in FieldValueInvalid, message with the reason's own words in front.</summary>
+public sealed record FieldCause(string Reason, string Message, string Field)
+{
+    public static FieldCause Required(string field, string message = "") =>
+        new("FieldValueRequired", message.Length == 0 ? "Required value" : "Required value: " + message, field);
+
+    public static FieldCause Invalid(string field, string value, string message) =>
+        new("FieldValueInvalid", $"Invalid value: {value}: {message}", field);
+}

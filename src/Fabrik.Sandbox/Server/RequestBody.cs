@@ -1,0 +1,42 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
+
+namespace Fabrik.Sandbox.Server;
+
+/// <summary>Reads the bytes of a request, within the limit that Kubernetes has too.</summary>
+public static class RequestBody
+{
+    /// <summary>3 MiB.</summary>
+    public const int Limit = 3 * 1024 * 1024;
+
+    public static async Task<byte[]> ReadAsync(HttpRequest request, CancellationToken ct)
+    {
+        if (request.ContentLength > Limit) throw ApiException.TooLarge(Limit);
+        using var buffer = new MemoryStream();
+        var chunk = new byte[16 * 1024];
+        int read;
+        while ((read = await request.Body.ReadAsync(chunk, ct)) > 0)
+        {
+            buffer.Write(chunk, 0, read);
+            if (buffer.Length > Limit) throw ApiException.TooLarge(Limit);
+        }
+
+        return buffer.ToArray();
+    }
+
+    /// <summary>The media type without its parameters, lower case.</summary>
+    public static string MediaType(HttpRequest request) => (request.ContentType ?? "").Split(';')[0].Trim().ToLowerInvariant();
+
+    public static JsonNode ParseJson(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            return JsonNode.Parse(body, documentOptions: new JsonDocumentOptions { MaxDepth = 200 }) ?? throw ApiException.BadRequest("the object provided is unrecognized (must be of type object): couldn't get version/kind; json parse error: unexpected end of JSON input");
+        }
+        catch (JsonException error)
+        {
+            throw ApiException.BadRequest("the object provided is unrecognized: couldn't get version/kind; json parse error: " + error.Message);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+using System.Text.Json.Nodes;
+using Fabrik.Sandbox.Access;
+using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Store;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Fabrik.Sandbox.Server;
+
+/// <summary>From a request to its answer: who asks, may they, what do they want, and how it is said.</summary>
+public sealed class RequestHandler(Cluster cluster, Authenticator authenticator, CancellationToken stopping)
+{
+    private readonly Reader reader = new(cluster);
+    private readonly Watcher watcher = new(cluster, stopping);
+    private readonly Documents documents = new(cluster);
+    private readonly PodRequests pods = new(cluster, stopping);
+    private readonly Reviews reviews = new(cluster, authenticator);
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        http.Response.Headers.Append("Audit-Id", Guid.NewGuid().ToString());
+        http.Response.Headers.CacheControl = "no-cache, private";
+        RequestContext? context = null;
+        try
+        {
+            var caller = authenticator.Authenticate(http.Request.Headers.Authorization) ?? throw ApiException.Unauthorized();
+            caller = Impersonation.Apply(caller, http.Request.Headers);
+            var path = http.Request.Path.Value ?? "/";
+            var request = ApiRequest.Parse(http.Request.Method, path, ListQuery.IsTrue(http.Request.Query["watch"]), cluster.Catalog);
+            Authorize(caller, request, path, http.Request.Method);
+            if (request is null)
+            {
+                if (!await documents.TryAnswerAsync(http, path) && !await pods.TryTakeLogsAsync(http, path, caller)) throw ApiException.PathNotFound();
+                return;
+            }
+
+            context = Context(http.Request, caller);
+            await AnswerAsync(http, request, context);
+        }
+        catch (ApiException error) when (!http.Response.HasStarted)
+        {
+            AddWarnings(http, context);
+            await WriteAsync(http, error.Code, ObjectJson.Serialize(error.ToStatus()));
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested || stopping.IsCancellationRequested)
+        {
+            // Nobody is listening any more.
+        }
+        catch (BadHttpRequestException) when (!http.Response.HasStarted)
+        {
+            await WriteAsync(http, 413, ObjectJson.Serialize(ApiException.TooLarge(RequestBody.Limit).ToStatus()));
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext http, ApiRequest request, RequestContext context)
+    {
+        var type = request.Type;
+        var verbs = request.Subresource.Length == 0 ? type.Verbs : type.Subresource(request.Subresource)?.Verbs ?? throw ApiException.PathNotFound();
+        if (!verbs.Contains(request.Verb)) throw ApiException.MethodNotAllowed();
+        if (type.Namespaced && request.Namespace is null && request.Verb is not ("list" or "watch" or "deletecollection")) throw ApiException.MethodNotAllowed();
+        switch (request.Verb)
+        {
+            case "watch":
+                await WatchAsync(http, request);
+                return;
+            case "list":
+                var query = ListQuery.Parse(http.Request.Query, type);
+                await WriteAsync(http, 200, reader.List(type, request.Namespace, query, Negotiation.Form(http.Request), WholeObjects(http.Request)));
+                return;
+            case "get" when request.Subresource == "log":
+                await pods.SendLogsAsync(http, request);
+                return;
+            case "get":
+                var found = cluster.Store.Get(type, request.Namespace, request.Name) ?? throw ApiException.NotFound(type, request.Name);
+                await ShowAsync(http, 200, type, found, context);
+                return;
+            case "create":
+                await CreateAsync(http, request, context);
+                return;
+            case "update":
+                var body = TypeRules.Decode(type, await RequestBody.ReadAsync(http.Request, http.RequestAborted), RequestBody.MediaType(http.Request), context);
+                var (updated, made) = await cluster.Objects.UpdateAsync(type, request.Namespace, request.Name, request.Subresource, body, context, http.RequestAborted);
+                await ShowAsync(http, made ? 201 : 200, type, updated, context);
+                return;
+            case "patch":
+                await PatchAsync(http, request, context);
+                return;
+            case "delete":
+                await DeleteAsync(http, request, context);
+                return;
+            case "deletecollection":
+                await DeleteCollectionAsync(http, request, context);
+                return;
+            default:
+                throw ApiException.MethodNotAllowed();
+        }
+    }
+
+    private async Task WatchAsync(HttpContext http, ApiRequest request)
+    {
+        var query = ListQuery.Parse(http.Request.Query, request.Type);
+        if (request.Name.Length > 0) query = query with { Fields = new([.. query.Fields.Terms, new("metadata.name", request.Name, Negated: false)]) };
+        http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        await watcher.StreamAsync(request.Type, request.Namespace, query, Negotiation.Form(http.Request), WholeObjects(http.Request), http);
+    }
+
+    private async Task CreateAsync(HttpContext http, ApiRequest request, RequestContext context)
+    {
+        var (type, bytes, media) = (request.Type, await RequestBody.ReadAsync(http.Request, http.RequestAborted), RequestBody.MediaType(http.Request));
+        if (request.Subresource.Length > 0 || type.IsVirtual)
+        {
+            var answer = request.Subresource is "binding" or "eviction" || type.Plural == "bindings"
+                ? await pods.CreateAsync(request, bytes, media, context, http.RequestAborted)
+                : reviews.Answer(request, bytes, media, context);
+            AddWarnings(http, context);
+            await WriteAsync(http, 201, ObjectJson.Serialize(answer));
+            return;
+        }
+
+        if (request.Name.Length > 0) throw ApiException.MethodNotAllowed();
+        var body = TypeRules.Decode(type, bytes, media, context);
+        var stored = await cluster.Objects.CreateAsync(type, request.Namespace, body, context, http.RequestAborted);
+        await ShowAsync(http, 201, type, stored, context);
+    }
+
+    private async Task PatchAsync(HttpContext http, ApiRequest request, RequestContext context)
+    {
+        var media = RequestBody.MediaType(http.Request);
+        var bytes = await RequestBody.ReadAsync(http.Request, http.RequestAborted);
+        var apply = media == "application/apply-patch+yaml";
+        if (apply && !context.FieldManagerGiven) throw ApiException.BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
+        if (!apply && http.Request.Query.ContainsKey("force")) throw new ApiException(422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch");
+        var change = TypeRules.Patch(request.Type, bytes, media, request.Subresource, context, cluster.Now());
+        var (stored, made) = await cluster.Objects.PatchAsync(
+            request.Type, request.Namespace, request.Name, request.Subresource, change, track: !apply, mayCreate: apply, context, http.RequestAborted);
+        await ShowAsync(http, made ? 201 : 200, request.Type, stored, context);
+    }
+
+    private async Task DeleteAsync(HttpContext http, ApiRequest request, RequestContext context)
+    {
+        var options = await DeleteOptionsAsync(http.Request, http.RequestAborted);
+        context = WithDryRun(context, options);
+        var (last, gone) = await cluster.Deletions.DeleteAsync(request.Type, request.Namespace, request.Name, options, context, http.RequestAborted);
+        if (!gone || request.Type.ReturnsDeleted)
+        {
+            await ShowAsync(http, 200, request.Type, last, context);
+            return;
+        }
+
+        var details = ApiException.Details(request.Type, last.Name);
+        details["uid"] = last.Uid;
+        AddWarnings(http, context);
+        await WriteAsync(http, 200, ObjectJson.Serialize(new JsonObject
+        {
+            ["kind"] = "Status",
+            ["apiVersion"] = "v1",
+            ["metadata"] = new JsonObject(),
+            ["status"] = "Success",
+            ["details"] = details,
+        }));
+    }
+
+    private async Task DeleteCollectionAsync(HttpContext http, ApiRequest request, RequestContext context)
+    {
+        var query = ListQuery.Parse(http.Request.Query, request.Type);
+        var options = await DeleteOptionsAsync(http.Request, http.RequestAborted);
+        context = WithDryRun(context, options);
+        var answer = reader.List(request.Type, request.Namespace, query, AnswerForm.Json, wholeObjects: false);
+        foreach (var stored in cluster.Store.Log(request.Type).Now().From(request.Namespace).Where(query.Selects))
+        {
+            try
+            {
+                await cluster.Deletions.DeleteAsync(request.Type, stored.Namespace, stored.Name, options, context, http.RequestAborted);
+            }
+            catch (ApiException error) when (error.Code == 404)
+            {
+                // Gone already is what was wanted.
+            }
+        }
+
+        AddWarnings(http, context);
+        await WriteAsync(http, 200, answer);
+    }
+
+    private static async Task<JsonObject> DeleteOptionsAsync(HttpRequest request, CancellationToken ct)
+    {
+        var body = await RequestBody.ReadAsync(request, ct);
+        var options = body.Length == 0 ? [] : TypeRules.DecodeOptions(body, RequestBody.MediaType(request));
+        if (long.TryParse(request.Query["gracePeriodSeconds"], out var grace)) options["gracePeriodSeconds"] = grace;
+        if (request.Query["propagationPolicy"].ToString() is { Length: > 0 } policy) options["propagationPolicy"] = policy;
+        if (request.Query["orphanDependents"].ToString() is { Length: > 0 } orphan) options["orphanDependents"] = ListQuery.IsTrue(orphan);
+        return options;
+    }
+
+    private static RequestContext WithDryRun(RequestContext context, JsonObject options) => !options.Texts("dryRun").Contains("All") ? context : new(context.Caller)
+    {
+        DryRun = true,
+        FieldManager = context.FieldManager,
+        FieldManagerGiven = context.FieldManagerGiven,
+        FieldValidation = context.FieldValidation,
+        Force = context.Force,
+    };
+
+    private void Authorize(Identity caller, ApiRequest? request, string path, string method)
+    {
+        var question = request is null
+            ? new AccessQuestion(method.ToLowerInvariant(), "", "", "", "", "", path)
+            : new AccessQuestion(request.Verb, request.Type.Group, request.Type.Plural, request.Subresource, request.Namespace ?? "", request.Name);
+        if (!cluster.Authorizer.Decide(caller, question).Allowed) throw Refusals.Forbidden(caller, question, request?.Type);
+    }
+
+    private static RequestContext Context(HttpRequest request, Identity caller)
+    {
+        var query = request.Query;
+        var dryRun = query["dryRun"].ToString();
+        if (dryRun.Length > 0 && dryRun != "All") throw ApiException.BadRequest($"dryRun: Unsupported value: \"{dryRun}\": supported values: \"All\"");
+        var validation = query["fieldValidation"].ToString();
+        if (validation is not ("" or "Strict" or "Warn" or "Ignore")) throw new ApiException(422, "Invalid", $"fieldValidation: Invalid value: \"{validation}\": fieldValidation parameter unsupported");
+        var manager = query["fieldManager"].ToString();
+        var agent = request.Headers.UserAgent.ToString().Split('/', ' ')[0];
+        return new(caller)
+        {
+            DryRun = dryRun.Length > 0,
+            FieldManager = manager.Length > 0 ? manager : agent.Length > 0 ? agent : "unknown",
+            FieldManagerGiven = manager.Length > 0,
+            FieldValidation = validation,
+            Force = ListQuery.IsTrue(query["force"]),
+        };
+    }
+
+    private async Task ShowAsync(HttpContext http, int code, ResourceType type, StoredObject stored, RequestContext context)
+    {
+        AddWarnings(http, context);
+        var form = Negotiation.Form(http.Request);
+        await WriteAsync(http, code, form switch
+        {
+            AnswerForm.Table => ObjectJson.Serialize(Views.Table(type, [stored], new() { ["resourceVersion"] = $"{stored.ResourceVersion}" }, cluster, WholeObjects(http.Request))),
+            AnswerForm.Metadata => ObjectJson.Serialize(Views.Metadata(stored)),
+            _ => Views.Bytes(type, stored),
+        });
+    }
+
+    private static bool WholeObjects(HttpRequest request) => request.Query["includeObject"] == "Object";
+
+    private static void AddWarnings(HttpContext http, RequestContext? context)
+    {
+        foreach (var warning in context?.Warnings ?? [])
+        {
+            var clean = string.Concat(warning.Where(c => c is >= ' ' and < '\x7f')).Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+            http.Response.Headers.Append("Warning", $"299 - \"{clean}\"");
+        }
+    }
+
+    private static async Task WriteAsync(HttpContext http, int code, ReadOnlyMemory<byte> body)
+    {
+        http.Response.StatusCode = code;
+        http.Response.ContentType = "application/json";
+        http.Response.ContentLength = body.Length;
+        if (!HttpMethods.IsHead(http.Request.Method)) await http.Response.Body.WriteAsync(body, http.RequestAborted);
+    }
+}

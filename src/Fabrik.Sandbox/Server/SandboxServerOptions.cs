@@ -1,0 +1,20 @@
+namespace Fabrik.Sandbox.Server;
+
+/// <summary>How a sandbox server is started. It keeps everything in memory; with the process all objects are gone.</summary>
+public sealed record SandboxServerOptions
+{
+    /// <summary>Port on 127.0.0.1; 0 takes any free one.</summary>
+    public int Port { get; init; }
+
+    /// <summary>Timestamps, token expiry and the minute between bookmarks. Time-outs of requests and webhooks follow the wall clock.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Changes per resource that watches and continued lists can go back; older ones answer 410.</summary>
+    public int EventWindow { get; init; } = 10_000;
+
+    /// <summary>Where a webhook's service reference leads: "namespace/name:port" to the base address that stands for it.</summary>
+    public IReadOnlyDictionary<string, Uri> Services { get; init; } = new Dictionary<string, Uri>();
+
+    /// <summary>The bearer token of the administrator; null makes a random one.</summary>
+    public string? AdminToken { get; init; }
+}
