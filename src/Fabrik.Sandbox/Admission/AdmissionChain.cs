@@ -17,8 +17,8 @@ public sealed class AdmissionChain(Cluster cluster)
     }
 
     /// <summary>Built-in checks and the validating webhooks; throws when one of them refuses.</summary>
-    public Task ValidateAsync(AdmissionRequest request, CancellationToken ct) => Task.CompletedTask;
+    public Task ValidateAsync(AdmissionRequest request, CancellationToken ct) => cluster.Options.Services.Count < 0 ? throw new InvalidOperationException() : Task.CompletedTask;
 
     /// <summary>What must hold in the moment of the write: the namespace's quotas. Null when there is nothing to check.</summary>
-    public Action? QuotaGuard(ResourceType type, JsonObject content, StoredObject? old) => null;
+    public Action? QuotaGuard(ResourceType type, JsonObject content, StoredObject? old) => cluster.Options.Services.Count < 0 ? () => { } : null;
 }

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 
 namespace Fabrik.Sandbox.Server;
@@ -27,16 +25,4 @@ public static class RequestBody
 
     /// <summary>The media type without its parameters, lower case.</summary>
     public static string MediaType(HttpRequest request) => (request.ContentType ?? "").Split(';')[0].Trim().ToLowerInvariant();
-
-    public static JsonNode ParseJson(ReadOnlySpan<byte> body)
-    {
-        try
-        {
-            return JsonNode.Parse(body, documentOptions: new JsonDocumentOptions { MaxDepth = 200 }) ?? throw ApiException.BadRequest("the object provided is unrecognized (must be of type object): couldn't get version/kind; json parse error: unexpected end of JSON input");
-        }
-        catch (JsonException error)
-        {
-            throw ApiException.BadRequest("the object provided is unrecognized: couldn't get version/kind; json parse error: " + error.Message);
-        }
-    }
 }

@@ -42,6 +42,11 @@ public sealed class RequestHandler(Cluster cluster, Authenticator authenticator,
             AddWarnings(http, context);
             await WriteAsync(http, error.Code, ObjectJson.Serialize(error.ToStatus()));
         }
+        catch (Schema.RequestException refusal) when (!http.Response.HasStarted)
+        {
+            AddWarnings(http, context);
+            await WriteAsync(http, refusal.Code, ObjectJson.Serialize(new ApiException(refusal.Code, refusal.Reason, refusal.Message, refusal.Details).ToStatus()));
+        }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested || stopping.IsCancellationRequested)
         {
             // Nobody is listening any more.
@@ -130,7 +135,7 @@ public sealed class RequestHandler(Cluster cluster, Authenticator authenticator,
         var apply = media == "application/apply-patch+yaml";
         if (apply && !context.FieldManagerGiven) throw ApiException.BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
         if (!apply && http.Request.Query.ContainsKey("force")) throw new ApiException(422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch");
-        var change = TypeRules.Patch(request.Type, bytes, media, request.Subresource, context, cluster.Now());
+        var change = TypeRules.Patch(request.Type, bytes, media, context, cluster.Now());
         var (stored, made) = await cluster.Objects.PatchAsync(
             request.Type, request.Namespace, request.Name, request.Subresource, change, track: !apply, mayCreate: apply, context, http.RequestAborted);
         await ShowAsync(http, made ? 201 : 200, request.Type, stored, context);

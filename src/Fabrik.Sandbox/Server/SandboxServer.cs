@@ -73,8 +73,8 @@ public sealed class SandboxServer : IAsyncDisposable
     public static async Task<SandboxServer> StartAsync(SandboxServerOptions options, CancellationToken ct)
     {
         var (caPem, serving) = Certificates.Make(options.Clock);
-        var cluster = new Cluster(options, caPem);
-        Bootstrap.Fill(cluster);
+        var parts = new Cluster(options, caPem);
+        Bootstrap.Fill(parts);
         var adminToken = options.AdminToken ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -91,21 +91,21 @@ public sealed class SandboxServer : IAsyncDisposable
                 listen.UseHttps(serving);
             });
         });
-        var app = builder.Build();
-        var handler = new RequestHandler(cluster, new Authenticator(cluster.Tokens, adminToken), app.Lifetime.ApplicationStopping);
-        app.Run(handler.HandleAsync);
+        var web = builder.Build();
+        var handler = new RequestHandler(parts, new Authenticator(parts.Tokens, adminToken), web.Lifetime.ApplicationStopping);
+        web.Run(handler.HandleAsync);
         try
         {
-            await app.StartAsync(ct);
+            await web.StartAsync(ct);
         }
         catch
         {
-            await app.DisposeAsync();
+            await web.DisposeAsync();
             throw;
         }
 
-        var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        return new SandboxServer(app, cluster, new Uri(address), adminToken);
+        var address = web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        return new SandboxServer(web, parts, new Uri(address), adminToken);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,5 +1,9 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Patches;
+using Fabrik.Sandbox.Protobuf;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
 
 namespace Fabrik.Sandbox.Server;
@@ -7,12 +11,56 @@ namespace Fabrik.Sandbox.Server;
 /// <summary>The one place where the server asks what a type's fields mean: decoding, defaults, validation, patches, tables.</summary>
 public static class TypeRules
 {
+    private static readonly string[] BodyTypes = ["application/json", "application/yaml", ProtobufBody.ContentType];
+
+    /// <summary>Null for custom resources and for kinds that are stored without being known.</summary>
+    public static TypeSchema? Schema(ResourceType type) => ApiTypes.Kind(type.Group, type.Version, type.Kind);
+
     /// <summary>Fills in defaults. The object is changed.</summary>
     public static void Default(ResourceType type, JsonObject content)
     {
     }
 
     public static IReadOnlyList<FieldCause> Validate(ResourceType type, JsonObject content, JsonObject? old) => [];
+
+    /// <summary>The object in the body of a create or update, in the form the server stores.</summary>
+    public static JsonObject Decode(ResourceType type, byte[] body, string mediaType, RequestContext context)
+    {
+        var schema = Schema(type);
+        if (mediaType == ProtobufBody.ContentType) return Typed(type, ProtobufBody.Decode(body, schema));
+        var node = Parse(body, mediaType, out var duplicates);
+        Typed(type, node);
+        var decoded = schema is null ? new DecodedObject(node, duplicates) : ObjectDecoder.FromNode(node, schema);
+        if (schema is not null && duplicates.Count > 0) decoded = decoded with { Problems = [.. duplicates, .. decoded.Problems] };
+        foreach (var warning in decoded.Judge(ObjectDecoder.Mode(context.FieldValidation), type.Version, type.Kind)) context.Warn(warning);
+        return decoded.Object;
+    }
+
+    /// <summary>Options, reviews and other bodies that are not stored; of any kind.</summary>
+    public static JsonObject DecodeOptions(byte[] body, string mediaType, ResourceType? expected = null) =>
+        mediaType == ProtobufBody.ContentType ? ProtobufBody.Decode(body, expected is null ? null : Schema(expected)) : Parse(body, mediaType, out _);
+
+    /// <summary>How a patch of this media type changes an object.</summary>
+    public static Func<JsonObject?, JsonObject> Patch(ResourceType type, byte[] body, string mediaType, RequestContext context, string now)
+    {
+        var schema = Schema(type);
+        switch (mediaType)
+        {
+            case "application/json-patch+json":
+                var operations = JsonBody.Parse(body, out _);
+                return current => Checked(type, JsonPatch.Apply(current!, operations), body, context);
+            case "application/merge-patch+json":
+                var merge = JsonBody.Parse(body, out _);
+                return current => Checked(type, MergePatch.Apply(current!, merge), body, context);
+            case "application/strategic-merge-patch+json" when schema is not null:
+                var strategic = JsonBody.Parse(body, out _);
+                return current => Checked(type, StrategicMergePatch.Apply(current!, strategic, schema), body, context);
+            default:
+                throw ApiException.UnsupportedMediaType(schema is null
+                    ? ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
+                    : ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"]);
+        }
+    }
 
     public static JsonObject Table(ResourceType type, IReadOnlyList<JsonObject> items, JsonObject metadata, DateTimeOffset now, bool wholeObjects) => new()
     {
@@ -27,42 +75,42 @@ public static class TypeRules
         })]),
     };
 
-    /// <summary>The object in the body of a create or update.</summary>
-    public static JsonObject Decode(ResourceType type, byte[] body, string mediaType, RequestContext context)
+    private static JsonObject Checked(ResourceType type, JsonObject patched, byte[] patch, RequestContext context)
     {
-        if (mediaType is not ("" or "application/json")) throw ApiException.UnsupportedMediaType("application/json", "application/yaml", "application/vnd.kubernetes.protobuf");
-        return RequestBody.ParseJson(body) as JsonObject ?? throw ApiException.BadRequest("the body is not an object");
+        if (Schema(type) is not { } schema) return patched;
+        var decoded = ObjectDecoder.FromNode(patched, schema);
+        foreach (var warning in decoded.JudgePatch(ObjectDecoder.Mode(context.FieldValidation), Encoding.UTF8.GetString(patch))) context.Warn(warning);
+        return decoded.Object;
     }
 
-    /// <summary>Options and other small bodies that no strict rule applies to.</summary>
-    public static JsonObject DecodeOptions(byte[] body, string mediaType) => RequestBody.ParseJson(body) as JsonObject ?? [];
-
-    /// <summary>How a patch of this media type changes an object.</summary>
-    public static Func<JsonObject?, JsonObject> Patch(ResourceType type, byte[] body, string mediaType, string subresource, RequestContext context, string now)
+    private static JsonObject Typed(ResourceType type, JsonObject node)
     {
-        var patch = RequestBody.ParseJson(body);
-        return mediaType switch
+        if (node.Text("kind") is { Length: > 0 } kind && kind != type.Kind)
         {
-            "application/merge-patch+json" or "application/strategic-merge-patch+json" => current => (JsonObject)Merge(current, patch)!,
-            _ => throw ApiException.UnsupportedMediaType("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"),
-        };
-    }
-
-    private static JsonNode? Merge(JsonNode? target, JsonNode? patch)
-    {
-        if (patch is not JsonObject changes) return patch?.DeepClone();
-        var result = target as JsonObject ?? [];
-        foreach (var (name, value) in changes)
-        {
-            if (value is null) result.Remove(name);
-            else
-            {
-                var old = result[name];
-                result.Remove(name);
-                result[name] = Merge(old, value);
-            }
+            throw ApiException.BadRequest($"{kind} in version \"{node.Text("apiVersion")}\" cannot be handled as a {type.Kind}: no kind \"{kind}\" is registered for this resource");
         }
 
-        return result;
+        if (node.Text("apiVersion") is { Length: > 0 } version && version != type.ApiVersion)
+        {
+            throw ApiException.BadRequest($"the API version in the data ({version}) does not match the expected API version ({type.ApiVersion})");
+        }
+
+        node["kind"] = type.Kind;
+        node["apiVersion"] = type.ApiVersion;
+        return node;
+    }
+
+    private static JsonObject Parse(byte[] body, string mediaType, out List<string> duplicates)
+    {
+        switch (mediaType)
+        {
+            case "" or "application/json":
+                return JsonBody.Object(body, out duplicates);
+            case "application/yaml" or "application/x-yaml" or "application/apply-patch+yaml":
+                duplicates = [];
+                return Yaml.Object(body);
+            default:
+                throw ApiException.UnsupportedMediaType(BodyTypes);
+        }
     }
 }

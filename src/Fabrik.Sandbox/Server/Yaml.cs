@@ -1,0 +1,57 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Fabrik.Sandbox.Server;
+
+/// <summary>YAML bodies as Kubernetes reads them: one document, plain scalars typed as in JSON. JSON is YAML too.</summary>
+public static class Yaml
+{
+    private const int MaximumDepth = 100;
+
+    public static JsonObject Object(byte[] body)
+    {
+        try
+        {
+            var stream = new YamlStream();
+            stream.Load(new StringReader(Encoding.UTF8.GetString(body)));
+            if (stream.Documents.Count > 0 && Node(stream.Documents[0].RootNode, 0) is JsonObject found) return found;
+        }
+        catch (YamlException error)
+        {
+            throw ApiException.BadRequest("error converting YAML to JSON: " + error.Message);
+        }
+
+        throw ApiException.BadRequest("error unmarshaling JSON: json: cannot unmarshal the body into an object");
+    }
+
+    private static JsonNode? Node(YamlNode node, int depth)
+    {
+        if (depth > MaximumDepth) throw ApiException.BadRequest("error converting YAML to JSON: nested too deeply");
+        switch (node)
+        {
+            case YamlMappingNode map:
+                var result = new JsonObject();
+                foreach (var (key, value) in map.Children) result[((YamlScalarNode)key).Value ?? ""] = Node(value, depth + 1);
+                return result;
+            case YamlSequenceNode list:
+                return new JsonArray([.. list.Children.Select(item => Node(item, depth + 1))]);
+            case YamlScalarNode { Style: ScalarStyle.Plain } plain:
+                return Plain(plain.Value ?? "");
+            default:
+                return ((YamlScalarNode)node).Value;
+        }
+    }
+
+    private static JsonNode? Plain(string text) => text switch
+    {
+        "" or "~" or "null" or "Null" or "NULL" => null,
+        "true" or "True" or "TRUE" => true,
+        "false" or "False" or "FALSE" => false,
+        _ when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) => whole,
+        _ when (char.IsAsciiDigit(text[0]) || text[0] is '-' or '.' or '+') && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) => number,
+        _ => text,
+    };
+}
