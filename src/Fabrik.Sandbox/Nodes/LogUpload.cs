@@ -8,7 +8,7 @@ namespace Fabrik.Sandbox.Nodes;
 
 /// <summary>
 /// Hands what containers wrote to the sandbox's API server, which has no kubelet to ask. Other API servers do not know the path:
-/// there `kubectl logs` finds nothing, and the first refusal ends the attempts.
+/// there `kubectl logs` finds nothing, and the attempts end after a few refusals.
 /// </summary>
 internal sealed class LogUpload : IDisposable
 {
@@ -41,6 +41,7 @@ internal sealed class LogUpload : IDisposable
     public async Task RunAsync(CancellationToken ct)
     {
         if (http is null) return;
+        var (accepted, unknown) = (false, 0);
         await foreach (var (ns, pod, container, text, end) in lines.Reader.ReadAllAsync(ct))
         {
             try
@@ -48,7 +49,10 @@ internal sealed class LogUpload : IDisposable
                 using var body = new StringContent(text, Encoding.UTF8, "text/plain");
                 var path = $"/sandbox/v1/logs/{Uri.EscapeDataString(ns)}/{Uri.EscapeDataString(pod)}?container={Uri.EscapeDataString(container)}{(end ? "&end=true" : "")}";
                 using var response = await http.PostAsync(new Uri(path, UriKind.Relative), body, ct);
-                if ((int)response.StatusCode is 401 or 403 or 404 or 405) return;
+                accepted |= response.IsSuccessStatusCode;
+
+                // A Pod that is gone answers 404 as well as a server without this path: only the latter never accepts anything.
+                if ((int)response.StatusCode is 401 or 403 or 405 || (!accepted && ++unknown == 20)) return;
             }
             catch (Exception error) when (error is HttpRequestException or TaskCanceledException && !ct.IsCancellationRequested)
             {
