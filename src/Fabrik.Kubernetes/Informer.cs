@@ -78,11 +78,11 @@ public sealed partial class Informer
         {
             var began = clock.GetTimestamp();
             live = false;
+            Exception? broken = null;
             try
             {
                 if (replica.ResourceVersion is null && !streamingLists) await ListAsync(ct);
                 await WatchAsync(ct);
-                LastError = null;
             }
             catch (OperationCanceledException) when (ct.IsCancellationRequested)
             {
@@ -90,17 +90,17 @@ public sealed partial class Informer
             }
             catch (Exception e)
             {
-                LastError = e;
+                LastError = broken = e;
                 Recover(e);
             }
 
             // A snapshot alone is no success: a server whose watches all fail must not be listed over and over.
             var good = live || clock.GetElapsedTime(began) >= GoodWatch;
             if (good) backoff.Reset();
-            if (good && LastError is null) continue; // the server ends each watch after a while
+            if (good && broken is null) continue; // the server ends each watch after a while
             try
             {
-                await Task.Delay(LastError is KubernetesException { RetryAfter: { } asked } ? asked + backoff.Next() : backoff.Next(), clock, ct);
+                await Task.Delay(broken is KubernetesException { RetryAfter: { } asked } ? asked + backoff.Next() : backoff.Next(), clock, ct);
             }
             catch (OperationCanceledException)
             {
@@ -181,6 +181,7 @@ public sealed partial class Informer
     private void Sign()
     {
         Interlocked.Exchange(ref lastSign, clock.GetTimestamp());
+        LastError = null;
         synchronised.TrySetResult();
     }
 

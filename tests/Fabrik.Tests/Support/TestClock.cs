@@ -24,6 +24,12 @@ public sealed class TestClock(DateTimeOffset? start = null) : TimeProvider
         get { lock (gate) return timers.Count(timer => timer.Due is not null); }
     }
 
+    /// <summary>How long until the next timer fires; null when none waits.</summary>
+    public TimeSpan? Next
+    {
+        get { lock (gate) return timers.Min(timer => timer.Due) - now; }
+    }
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         var timer = new Timer(this, callback, state);
