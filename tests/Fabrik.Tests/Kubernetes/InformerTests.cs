@@ -8,7 +8,7 @@ namespace Fabrik.Tests.Kubernetes;
 
 public sealed class InformerTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Generous = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Generous = TimeSpan.FromSeconds(60);
 
     // Pauses are shorter than this; what else waits (silence, requests) waits longer.
     private static readonly TimeSpan Backoff = TimeSpan.FromSeconds(30);
@@ -259,7 +259,7 @@ public sealed class InformerTests : IAsyncLifetime
     {
         for (var i = 0; !condition(); i++)
         {
-            i.ShouldBeLessThan(1500);
+            i.ShouldBeLessThan(12_000);
             await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
         }
     }
