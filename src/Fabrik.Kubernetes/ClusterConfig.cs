@@ -62,7 +62,7 @@ public sealed record ClusterConfig
     public override string ToString() => $"{Server} (namespace {Namespace})";
 }
 
-/// <summary>Requests are made as this user; the caller needs the permission to impersonate.</summary>
+/// <summary>Requests are made as this user; the caller needs the permission to impersonate. The client can send one group and one value for each extra key.</summary>
 public sealed record Impersonation(string User, string? Uid, IReadOnlyList<string> Groups, IReadOnlyDictionary<string, IReadOnlyList<string>> Extra);
 
 /// <summary>A command that prints credentials (client.authentication.k8s.io).</summary>

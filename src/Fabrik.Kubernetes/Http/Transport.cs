@@ -18,6 +18,9 @@ internal sealed class Transport : IDisposable
 
     public Transport(ClusterConfig config, TimeProvider clock)
     {
+        // .NET joins the values of a header into one line; the API server takes each line for one group.
+        if (config.Impersonate is { } other && (other.Groups.Count > 1 || other.Extra.Values.Any(values => values.Count > 1)))
+            throw new KubeconfigException("Impersonating several groups, or several values of one as-user-extra, is not possible with this client. Name one, or use a user that is in all of them.");
         this.config = config;
         credentials = new Credentials(config, clock);
         Trust = new Trust(config);
@@ -50,6 +53,7 @@ internal sealed class Transport : IDisposable
             request.Headers.TryAddWithoutValidation("Accept", "application/json");
             request.Headers.TryAddWithoutValidation("User-Agent", Agent);
             request.Headers.Authorization = who.Header;
+            request.Headers.Host = config.TlsServerName; // the handler takes the name to expect and to ask for (SNI) from here
             if (config.Impersonate is { } other) Impersonate(request, other);
             return await PoolFor(who.Certificate).SendAsync(request, ct);
         }
@@ -102,7 +106,6 @@ internal sealed class Transport : IDisposable
                 RemoteCertificateValidationCallback = (_, presented, chain, errors) => Trust.Verify(presented, chain, errors),
             },
         };
-        if (config.TlsServerName is not null) handler.SslOptions.TargetHost = config.TlsServerName;
         if (config.ProxyUrl is not null) handler.Proxy = Proxy(config.ProxyUrl);
         else if (config.Server.IsLoopback) handler.UseProxy = false; // HTTPS_PROXY is not for this machine
         return new HttpMessageInvoker(handler);

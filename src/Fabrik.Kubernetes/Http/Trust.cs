@@ -18,7 +18,15 @@ internal sealed class Trust(ClusterConfig config)
 
     public bool Verify(X509Certificate? certificate, X509Chain? received, SslPolicyErrors errors)
     {
-        Refusal = Problem(certificate, received, errors);
+        try
+        {
+            Refusal = Problem(certificate, received, errors);
+        }
+        catch (Exception e) when (e is KubeconfigException or CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            Refusal = $"the cluster's certificate authority cannot be read: {e.Message.TrimEnd('.')}";
+        }
+
         return Refusal is null;
     }
 
@@ -27,7 +35,7 @@ internal sealed class Trust(ClusterConfig config)
         if (config.InsecureSkipTlsVerify) return null;
         if (certificate is not X509Certificate2 leaf) return "the server presented no certificate";
         if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
-            return $"the certificate is for {Names(leaf)}, not for {config.TlsServerName ?? config.Server.Host} (tls-server-name in the kubeconfig names another)";
+            return $"the certificate is for {Names(leaf)}, not for {config.TlsServerName ?? config.Server.Host} (tls-server-name can name another)";
         if ((config.CertificateAuthority ?? config.CertificateAuthorityFile) is null)
             return errors == SslPolicyErrors.None ? null : $"no authority known to this machine issued {leaf.Subject}; give the cluster's with certificate-authority-data";
 
@@ -41,7 +49,7 @@ internal sealed class Trust(ClusterConfig config)
         chain.ChainPolicy.CustomTrustStore.AddRange(trusted);
         chain.ChainPolicy.ExtraStore.AddRange(trusted);
         if (received is not null) chain.ChainPolicy.ExtraStore.AddRange(received.ChainPolicy.ExtraStore);
-        if (!chain.Build(leaf)) return string.Join("; ", chain.ChainStatus.Select(status => status.StatusInformation.Trim()));
+        if (!chain.Build(leaf)) return $"the certificate of {leaf.Subject} is not valid: {string.Join("; ", chain.ChainStatus.Select(status => status.StatusInformation.Trim()).Distinct(StringComparer.Ordinal))}";
         return chain.ChainElements.Any(element => trusted.Any(anchor => anchor.RawDataMemory.Span.SequenceEqual(element.Certificate.RawDataMemory.Span)))
             ? null
             : $"{leaf.Subject} was not issued by the cluster's certificate authority ({string.Join(", ", trusted.Select(anchor => anchor.Subject).Take(3))})";
