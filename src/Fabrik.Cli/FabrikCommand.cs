@@ -36,8 +36,10 @@ public static class FabrikCommand
         var root = new RootCommand("Fabrik makes ordinary Kubernetes Jobs cheaper, faster and more reliable without anyone editing them.");
         var globals = new GlobalOptions();
         globals.AddTo(root);
+        root.Subcommands.Add(RunsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ChangesCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
+        root.Subcommands.Add(VersionCommand.Create(globals, terminal, clock));
         return root;
     }
 

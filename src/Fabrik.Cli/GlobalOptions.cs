@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Fabrik.Cli.Connections;
 using Fabrik.Cli.Output;
 using Fabrik.Kubernetes;
 
@@ -41,6 +42,9 @@ public sealed class GlobalOptions
     public ClusterConfig Config(ParseResult parsed) => ClusterConfig.FromKubeconfig(parsed.GetValue(Kubeconfig), parsed.GetValue(Context));
 
     public KubernetesClient Cluster(ParseResult parsed, TimeProvider clock) => new(Config(parsed), clock);
+
+    public Task<ApiConnection> ApiAsync(ParseResult parsed, KubernetesClient cluster, Terminal terminal, CancellationToken cancel) =>
+        ApiConnection.OpenAsync(cluster, parsed.GetValue(Server) ?? terminal.Variable(Names.Variables.Server), cancel);
 
     public Printer Printer(ParseResult parsed, Terminal terminal) => new(terminal, parsed.GetValue(Output), !parsed.GetValue(NoHeaders));
 }

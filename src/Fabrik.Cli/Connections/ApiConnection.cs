@@ -66,7 +66,7 @@ public sealed class ApiConnection : IDisposable
         {
             using var problem = JsonDocument.Parse(body);
             string? Text(string name) => problem.RootElement.ValueKind == JsonValueKind.Object && problem.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-            (id, title, detail, next) = (Text("id"), Text("title"), Text("detail"), Text("next"));
+            (id, title, detail, next) = (Text("code"), Text("title"), Text("detail"), Text("next"));
         }
         catch (JsonException)
         {
