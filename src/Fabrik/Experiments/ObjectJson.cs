@@ -8,6 +8,7 @@ namespace Fabrik.Experiments;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(OptimizationChange))]
 [JsonSerializable(typeof(OptimizerPolicy))]
+[JsonSerializable(typeof(Arm))]
 [JsonSerializable(typeof(JsonObject))]
 public sealed partial class ObjectJson : JsonSerializerContext
 {

@@ -1,0 +1,52 @@
+namespace Fabrik.Admission;
+
+/// <summary>Why a review ended as it did, or a change was not put on. A closed set: these are values of metric labels.</summary>
+public static class AdmissionReasons
+{
+    // A patch was sent.
+    public const string Assigned = "assigned";
+    public const string CopyReassigned = "copy-reassigned";
+    public const string CopyRestored = "copy-restored";
+    public const string CopyUnknown = "copy-unknown";
+    public const string UpdateRestored = "update-restored";
+
+    // Nothing was to be done.
+    public const string OtherKind = "other-kind";
+    public const string OtherOperation = "other-operation";
+    public const string ExcludedNamespace = "excluded-namespace";
+    public const string OptedOut = "opted-out";
+    public const string NotOptedIn = "not-opted-in";
+    public const string UpdateUnassigned = "update-unassigned";
+    public const string UpdateUnchanged = "update-unchanged";
+    public const string Stale = "stale";
+    public const string OtherCluster = "multikueue";
+
+    // In doubt: nothing was done, and the answer carries a warning.
+    public const string UnknownNamespace = "unknown-namespace";
+    public const string MalformedJob = "malformed-job";
+    public const string DuplicateNames = "duplicate-names";
+    public const string TooLarge = "too-large";
+    public const string InvalidResult = "invalid-result";
+    public const string Unexpected = "unexpected";
+
+    // Not an AdmissionReview.
+    public const string NotJson = "not-json";
+    public const string NotAReview = "not-a-review";
+    public const string WrongVersion = "wrong-version";
+
+    // A change was meant for the Job but not possible.
+    public const string NotPermitted = "not-permitted";
+    public const string NoEffect = "no-effect";
+    public const string NoContainer = "no-such-container";
+    public const string PodResources = "pod-level-resources";
+    public const string LimitBelowRequest = "limit-below-request";
+    public const string LimitRange = "limit-range";
+    public const string Quota = "quota";
+    public const string Node = "node";
+    public const string Parallelism = "parallelism";
+    public const string NodeSelector = "node-selector";
+    public const string RuntimeClass = "runtime-class";
+    public const string EnvironmentNotAllowed = "environment-not-allowed";
+
+    internal static bool IsDoubt(string reason) => reason is UnknownNamespace or MalformedJob or DuplicateNames or TooLarge or InvalidResult or Unexpected;
+}

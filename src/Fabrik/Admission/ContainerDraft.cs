@@ -1,0 +1,97 @@
+using System.Text.Json;
+
+namespace Fabrik.Admission;
+
+/// <summary>A container of the Job's Pod template.</summary>
+internal sealed class ContainerDraft
+{
+    private const int FieldsPerResource = 2;
+
+    /// <summary>Put there by other admission webhooks: meshes, secret agents, storage and telemetry sidecars.</summary>
+    private static readonly byte[][] ForeignNames =
+    [
+        .. "istio-proxy istio-validation istio-init linkerd-proxy linkerd-init vault-agent vault-agent-init consul-dataplane consul-connect-inject-init daprd envoy-sidecar kuma-sidecar kuma-init osm-init envoy gke-gcsfuse-sidecar cloud-sql-proxy aws-appmesh-proxy otc-container opentelemetry-auto-instrumentation jaeger-agent datadog-agent-sidecar datadog-init-apm-inject datadog-lib-init queue-proxy secrets-init"
+            .Split(' ').Select(System.Text.Encoding.ASCII.GetBytes),
+    ];
+
+    private readonly JobDraft job;
+    private readonly List<JobValue> environment = [];
+
+    public ContainerDraft(JobDraft job, JsonElement element, bool isInit, int index)
+    {
+        (this.job, Element, IsInit, Index) = (job, element, isInit, index);
+        Name = element.Member("name"u8);
+        IsSidecar = isInit && element.Member("restartPolicy"u8).Is("Always"u8);
+        ResourcesElement = element.Member("resources"u8);
+        RequestsElement = ResourcesElement.Member("requests"u8);
+        LimitsElement = ResourcesElement.Member("limits"u8);
+        EnvironmentElement = element.Member("env"u8);
+        Resources = new JobValue[FieldsPerResource * ResourceNames.Count];
+        for (var i = 0; i < ResourceNames.Count; i++)
+        {
+            var name = ResourceNames.Utf8((ResourceName)i);
+            Resources[2 * i] = new JobValue((JobField)(2 * i), this, null, job.Raw(RequestsElement.Member(name)));
+            Resources[(2 * i) + 1] = new JobValue((JobField)((2 * i) + 1), this, null, job.Raw(LimitsElement.Member(name)));
+        }
+    }
+
+    public JsonElement Element { get; }
+    public JsonElement Name { get; }
+    public bool IsInit { get; }
+    public bool IsSidecar { get; }
+    public int Index { get; }
+    public JsonElement ResourcesElement { get; }
+    public JsonElement RequestsElement { get; }
+    public JsonElement LimitsElement { get; }
+    public JsonElement EnvironmentElement { get; }
+    public JobValue[] Resources { get; }
+
+    /// <summary>Only those that were asked for.</summary>
+    public IReadOnlyList<JobValue> Environment => environment;
+
+    public JobValue Request(int resource) => Resources[2 * resource];
+
+    public JobValue Limit(int resource) => Resources[(2 * resource) + 1];
+
+    /// <summary>Ordinary and not another webhook's, unless the change names it.</summary>
+    public bool IsTargetOf(CompiledChange change)
+    {
+        foreach (var name in change.Containers)
+            if (Name.ValueEquals(name)) return true;
+        if (change.Containers.Length > 0 || IsInit) return false;
+        foreach (var name in ForeignNames)
+            if (Name.ValueEquals(name)) return false;
+        return true;
+    }
+
+    /// <summary>The shapes that everything else relies on: env, requests and limits are what Kubernetes says, every amount is one.</summary>
+    public bool IsSound()
+    {
+        if (Name.ValueKind != JsonValueKind.String || !IsObject(ResourcesElement) || !IsObject(RequestsElement) || !IsObject(LimitsElement)) return false;
+        if (EnvironmentElement.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Array)) return false;
+        if (EnvironmentElement.ValueKind == JsonValueKind.Array)
+            foreach (var one in EnvironmentElement.EnumerateArray())
+                if (one.Member("name"u8).ValueKind != JsonValueKind.String) return false;
+        foreach (var value in Resources)
+            if (value.Received.Length > 0 && value.Amount is null) return false;
+        return true;
+    }
+
+    /// <summary>The variable as the container sets it: the whole raw value member, or where it has none (valueFrom) the whole entry.</summary>
+    public JobValue Variable(ReadOnlySpan<byte> name)
+    {
+        foreach (var known in environment)
+            if (name.SequenceEqual(known.Key)) return known;
+        var received = default(JsonElement);
+        if (EnvironmentElement.ValueKind == JsonValueKind.Array)
+            foreach (var one in EnvironmentElement.EnumerateArray())
+                if (one.Member("name"u8).Is(name)) received = one.Member("valueFrom"u8).ValueKind == JsonValueKind.Undefined && one.Member("value"u8) is { ValueKind: JsonValueKind.String } value ? value : one;
+        var created = new JobValue(JobField.Environment, this, name.ToArray(), job.Raw(received));
+        environment.Add(created);
+        return created;
+    }
+
+    public bool HasEnvironmentFrom => Element.Member("envFrom"u8) is { ValueKind: JsonValueKind.Array } from && from.GetArrayLength() > 0;
+
+    private static bool IsObject(JsonElement element) => element.ValueKind is JsonValueKind.Undefined or JsonValueKind.Object;
+}

@@ -1,0 +1,151 @@
+using System.Text.Json;
+using Fabrik.Experiments;
+
+namespace Fabrik.Admission;
+
+/// <summary>A new Job: what a copied assignment had changed is taken back, then the Job gets its arm, what belongs to it, and the signed record of both.</summary>
+internal static class CreateAdmission
+{
+    public static AdmissionOutcome Admit(in ReviewRequest request, JobDraft job, AdmissionSnapshot snapshot, TimeSpan staleness)
+    {
+        var optimize = job.AnnotationsElement.Member("fabrik.dev/optimize"u8);
+        if (optimize.Is("false"u8)) return request.Untouched(AdmissionReasons.OptedOut);
+        if (snapshot.Namespace(request.Namespace) is not { } facts) return request.Untouched(AdmissionReasons.UnknownNamespace);
+        if (!facts.IsEnabled && !optimize.Is("true"u8)) return request.Untouched(AdmissionReasons.NotOptedIn);
+
+        var isCopy = job.Assignment.Received.Length > 0;
+        if (isCopy)
+        {
+            var copied = Copied(job, snapshot.Keys);
+            if (copied is null) return Strip(request, job);
+            if (IsMirrored(job, copied, facts)) return request.Untouched(AdmissionReasons.OtherCluster);
+            Restore(job, copied);
+        }
+        else if (HasLabels(job)) return Strip(request, job);
+
+        if (Assign(request, job, snapshot, facts, staleness) is { } draw)
+        {
+            if (AssignmentText.Write(job, draw, snapshot.Keys) is not { } annotation) return request.Untouched(AdmissionReasons.TooLarge);
+            job.Set(job.Assignment, annotation);
+            var variant = draw.Arm == Arm.None ? default : Json.Quoted(Arms.Utf8(draw.Arm));
+            var experiment = draw.Arm is Arm.Treatment or Arm.Control ? Json.String(draw.Change!.Name) : default;
+            Label(job, Json.String(draw.RunId), variant, experiment);
+            return request.Patched(isCopy ? AdmissionReasons.CopyReassigned : AdmissionReasons.Assigned) with { Arm = draw.Arm, Change = draw.Change?.Name, Skipped = draw.Skipped };
+        }
+
+        if (!isCopy) return request.Untouched(AdmissionReasons.Stale);
+        Clear(job);
+        return request.Patched(AdmissionReasons.CopyRestored);
+    }
+
+    /// <summary>
+    /// Null where the snapshot is too old to say. While it is too old for arms but not for applied changes, only what comes of those is recorded
+    /// (applied, and holdout beside it): Jobs that would have been in an experiment, or in none, stay unassigned, so no experiment gains a run.
+    /// </summary>
+    private static Draw? Assign(in ReviewRequest request, JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, TimeSpan staleness)
+    {
+        if (staleness > AdmissionSnapshot.AppliedFreshFor) return null;
+        Span<byte> runId = stackalloc byte[Assignment.RunIdLength];
+        snapshot.Keys.RunId(request.Unit, runId);
+        var draw = new Draw
+        {
+            Unit = System.Text.Encoding.UTF8.GetString(request.Unit),
+            Namespace = facts.Name,
+            RunId = System.Text.Encoding.ASCII.GetString(runId),
+            Bucket = AssignmentBuckets.Bucket(snapshot.Salt, request.Unit),
+        };
+        if (AssignmentBuckets.IsHoldout(draw.Bucket))
+        {
+            draw.Arm = Arm.Holdout;
+            return draw;
+        }
+
+        foreach (var change in snapshot.Applied)
+        {
+            if (!ChangePlan.Matches(change, job, facts)) continue;
+            if (ChangePlan.Put(change, job, facts, snapshot) is { } reason) draw.Skipped ??= reason;
+            else draw.Applied.Add(change);
+        }
+
+        var isFresh = staleness <= AdmissionSnapshot.ArmsFreshFor;
+        var treatment = isFresh && !snapshot.IsPaused ? Experiment(job, snapshot, facts, draw) : null;
+        if (treatment is not null)
+        {
+            ChangePlan.Put(treatment, job, facts, snapshot);
+            draw.Experiments.Clear();
+            draw.Experiments.Add(treatment);
+            (draw.Arm, draw.Change) = (Arm.Treatment, treatment);
+        }
+        else if (draw.Experiments.Count > 0) (draw.Arm, draw.Change) = (Arm.Control, draw.Experiments[0]);
+        else if (draw.Applied.Count > 0) (draw.Arm, draw.Change) = (Arm.Applied, draw.Applied[^1]);
+        else if (!isFresh) return null;
+        return draw;
+    }
+
+    /// <summary>The experiment that treats the Job. Whether one could is asked the same way for every bucket, so its arms stay comparable.</summary>
+    private static CompiledChange? Experiment(JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, Draw draw)
+    {
+        CompiledChange? treatment = null;
+        foreach (var change in snapshot.Experiments)
+        {
+            if (!ChangePlan.Matches(change, job, facts)) continue;
+            var mark = job.Mark;
+            if (ChangePlan.Put(change, job, facts, snapshot) is { } reason)
+            {
+                draw.Skipped ??= reason;
+                continue;
+            }
+
+            job.Rollback(mark);
+            draw.Experiments.Add(change);
+            if (AssignmentBuckets.IsTreated(draw.Bucket, change.Slot, change.Share)) treatment = change;
+        }
+
+        return treatment;
+    }
+
+    private static Assignment? Copied(JobDraft job, AssignmentKeys keys)
+    {
+        var annotation = job.AnnotationsElement.Member(JobDraft.AssignmentKey);
+        return annotation.ValueKind == JsonValueKind.String && Json.Raw(annotation).Length <= 2 * Assignment.MaximumSize ? Assignment.Verify(annotation.GetString()!, keys) : null;
+    }
+
+    /// <summary>MultiKueue sends a Job on to the cluster where it runs: it keeps its arm.</summary>
+    private static bool IsMirrored(JobDraft job, Assignment copied, NamespaceFacts facts) =>
+        job.LabelsElement.Member("kueue.x-k8s.io/multikueue-origin"u8).ValueKind == JsonValueKind.String
+        && copied.IsOf(facts.Name, job.Metadata.Member("name"u8).Text() ?? "", job.Metadata.Member("generateName"u8).Text());
+
+    /// <summary>Each value that is still what Fabrik wrote becomes again what it had been.</summary>
+    private static void Restore(JobDraft job, Assignment copied)
+    {
+        foreach (var written in copied.Written)
+            if (WrittenPaths.Find(job, written) is { } value && WrittenPaths.Is(value, written.To)) job.Set(value, Json.Raw(written.From).ToArray());
+        job.AcceptAsOriginal();
+    }
+
+    /// <summary>Copied from a Job of Fabrik's without a record that we can trust: what the user wanted is unknown, so no arm may count it.</summary>
+    private static AdmissionOutcome Strip(in ReviewRequest request, JobDraft job)
+    {
+        Clear(job);
+        return request.Patched(AdmissionReasons.CopyUnknown);
+    }
+
+    private static void Clear(JobDraft job)
+    {
+        job.Set(job.Assignment, default);
+        Label(job, default, default, default);
+    }
+
+    private static void Label(JobDraft job, ReadOnlyMemory<byte> runId, ReadOnlyMemory<byte> variant, ReadOnlyMemory<byte> experiment)
+    {
+        foreach (var labels in (ReadOnlySpan<JobValue[]>)[job.Labels, job.TemplateLabels])
+        {
+            job.Set(labels[0], runId);
+            job.Set(labels[1], variant);
+            job.Set(labels[2], experiment);
+        }
+    }
+
+    private static bool HasLabels(JobDraft job) =>
+        Array.Exists(job.Labels, label => label.Received.Length > 0) || Array.Exists(job.TemplateLabels, label => label.Received.Length > 0);
+}

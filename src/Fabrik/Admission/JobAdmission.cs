@@ -1,0 +1,99 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Fabrik.Admission;
+
+/// <summary>AdmissionReview in, AdmissionReview out. Depends on nothing but its arguments, throws nothing, denies nothing.</summary>
+public static class JobAdmission
+{
+    /// <summary>Bytes of a request; more is answered with 413 before it comes here.</summary>
+    public const int MaximumRequest = 3 * 1024 * 1024;
+
+    private const int MaximumUid = 128;
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
+    /// <param name="body">The request's body, whole.</param>
+    /// <param name="snapshot">What is known about the cluster.</param>
+    /// <param name="staleness">Time since the watches behind the snapshot last heard anything, the slowest of them.</param>
+    /// <param name="response">Receives the answer, except for <see cref="AdmissionResult.BadRequest"/>.</param>
+    public static AdmissionOutcome Review(ReadOnlyMemory<byte> body, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
+    {
+        if (body.Length > MaximumRequest) return Bad(AdmissionReasons.TooLarge, $"the body has more than {MaximumRequest} bytes");
+        if (!System.Text.Unicode.Utf8.IsValid(body.Span)) return Bad(AdmissionReasons.NotJson, "the body is not UTF-8");
+        JsonDocument document;
+        var hasDuplicates = false;
+        try
+        {
+            document = JsonDocument.Parse(body, Strict);
+        }
+        catch (JsonException)
+        {
+            try
+            {
+                document = JsonDocument.Parse(body);
+                hasDuplicates = true;
+            }
+            catch (JsonException error)
+            {
+                return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error.LineNumber}, byte {error.BytePositionInLine}); send an AdmissionReview");
+            }
+        }
+
+        using (document) return Review(body, document.RootElement, hasDuplicates, snapshot, staleness, response);
+    }
+
+    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, bool hasDuplicates, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
+    {
+        var version = review.Member("apiVersion"u8);
+        if (!review.Member("kind"u8).Is("AdmissionReview"u8) || version.ValueKind != JsonValueKind.String) return Bad(AdmissionReasons.NotAReview, "the body is not an AdmissionReview");
+        if (!version.Is("admission.k8s.io/v1"u8)) return Bad(AdmissionReasons.WrongVersion, "the AdmissionReview is not of version admission.k8s.io/v1, the only one understood; list v1 alone in admissionReviewVersions");
+        var request = review.Member("request"u8);
+        var uid = request.Member("uid"u8);
+        if (uid.ValueKind != JsonValueKind.String || Json.Raw(uid).Length is <= 2 or > MaximumUid) return Bad(AdmissionReasons.NotAReview, "the AdmissionReview has no request with a uid of 1 to 126 bytes");
+
+        using var patch = new PooledBuffer();
+        AdmissionOutcome outcome;
+        try
+        {
+            outcome = hasDuplicates ? new ReviewRequest(request).Untouched(AdmissionReasons.DuplicateNames) : Decide(body, new ReviewRequest(request), snapshot, staleness, patch);
+        }
+        catch (Exception)
+        {
+            // Fails open: whatever a Job carries must not keep it from being created.
+            patch.Clear();
+            outcome = new AdmissionOutcome(AdmissionResult.Untouched, AdmissionReasons.Unexpected);
+        }
+
+        ReviewResponse.Write(response, uid, outcome, outcome.Result == AdmissionResult.Patched ? patch.Written.Span : default);
+        return outcome;
+    }
+
+    private static AdmissionOutcome Decide(ReadOnlyMemory<byte> body, in ReviewRequest request, AdmissionSnapshot snapshot, TimeSpan staleness, PooledBuffer patch)
+    {
+        if (!request.IsJob) return request.Untouched(AdmissionReasons.OtherKind);
+        if (!request.IsCreate && !request.IsUpdate) return request.Untouched(AdmissionReasons.OtherOperation);
+        if (NamespaceFacts.IsExcluded(request.Namespace)) return request.Untouched(AdmissionReasons.ExcludedNamespace);
+        if (JobDraft.Read(body, request.Json.Member("object"u8)) is not { } job) return request.Untouched(AdmissionReasons.MalformedJob);
+        AdmissionOutcome outcome;
+        if (request.IsCreate) outcome = CreateAdmission.Admit(request, job, snapshot, staleness);
+        else if (JobDraft.Read(body, request.Json.Member("oldObject"u8)) is { } old) outcome = UpdateAdmission.Admit(request, job, old, snapshot);
+        else return request.Untouched(AdmissionReasons.MalformedJob);
+        if (outcome.Result != AdmissionResult.Patched) return outcome;
+        return Write(job, patch) ? outcome : request.Untouched(AdmissionReasons.InvalidResult);
+    }
+
+    /// <summary>Writes the patch, applies it as the API server will, and looks at the result: a patch that does not apply would fail the user's request even though the webhook is to be ignored on failure.</summary>
+    private static bool Write(JobDraft job, PooledBuffer patch)
+    {
+        using var path = new PooledBuffer(256);
+        using (var writer = new Utf8JsonWriter(patch, Json.Writing))
+            if (new JobPatch(job, writer, path).Write() == 0) return false;
+        using var operations = JsonDocument.Parse(patch.Written, Strict);
+        using var result = new PooledBuffer(8192);
+        if (!PatchedJob.Apply(job.Job, operations.RootElement, result)) return false;
+        using var patched = JsonDocument.Parse(result.Written, Strict);
+        return JobDraft.Read(result.Written, patched.RootElement) is { } read && ResultCheck.Holds(job, read);
+    }
+
+    private static AdmissionOutcome Bad(string reason, string message) => new(AdmissionResult.BadRequest, reason, Message: message);
+}

@@ -1,0 +1,173 @@
+using System.Text.Json;
+
+namespace Fabrik.Admission;
+
+/// <summary>A Job as it came, and beside it the values that Fabrik may write as they shall become.</summary>
+internal sealed class JobDraft
+{
+    /// <summary>More containers than any Pod has that starts.</summary>
+    private const int MaximumContainers = 256;
+
+    private readonly ReadOnlyMemory<byte> text;
+    private readonly List<JobValue> nodeSelector = [];
+    private readonly List<(JobValue Value, ReadOnlyMemory<byte> Before)> undo = [];
+
+    private JobDraft(ReadOnlyMemory<byte> text, JsonElement job)
+    {
+        (this.text, Job) = (text, job);
+        Metadata = job.Member("metadata"u8);
+        LabelsElement = Metadata.Member("labels"u8);
+        AnnotationsElement = Metadata.Member("annotations"u8);
+        Spec = job.Member("spec"u8);
+        Template = Spec.Member("template"u8);
+        TemplateMetadata = Template.Member("metadata"u8);
+        TemplateLabelsElement = TemplateMetadata.Member("labels"u8);
+        Pod = Template.Member("spec"u8);
+        NodeSelectorElement = Pod.Member("nodeSelector"u8);
+        TolerationsElement = Pod.Member("tolerations"u8);
+        Labels = new JobValue[LabelKeys.Length];
+        TemplateLabels = new JobValue[LabelKeys.Length];
+        for (var i = 0; i < LabelKeys.Length; i++)
+        {
+            Labels[i] = new JobValue(JobField.Label, null, LabelKeys[i], Raw(LabelsElement.Member(LabelKeys[i])));
+            TemplateLabels[i] = new JobValue(JobField.TemplateLabel, null, LabelKeys[i], Raw(TemplateLabelsElement.Member(LabelKeys[i])));
+        }
+
+        Assignment = new JobValue(JobField.Annotation, null, AssignmentKey, Raw(AnnotationsElement.Member(AssignmentKey)));
+        Parallelism = new JobValue(JobField.Parallelism, null, null, Raw(Spec.Member("parallelism"u8)));
+        Ttl = new JobValue(JobField.Ttl, null, null, Raw(Spec.Member("ttlSecondsAfterFinished"u8)));
+        RuntimeClass = new JobValue(JobField.RuntimeClass, null, null, Raw(Pod.Member("runtimeClassName"u8)));
+        Tolerations = new JobValue(JobField.Tolerations, null, null, Raw(TolerationsElement));
+        Containers = [];
+    }
+
+    /// <summary>fabrik.dev/run-id, fabrik.dev/variant, optimizer.dev/experiment: the order of <see cref="Labels"/>.</summary>
+    public static readonly byte[][] LabelKeys = [.. new[] { Names.Labels.RunId, Names.Labels.Variant, Names.Labels.Experiment }.Select(System.Text.Encoding.ASCII.GetBytes)];
+    public static readonly byte[] AssignmentKey = System.Text.Encoding.ASCII.GetBytes(Names.Annotations.Assignment);
+
+    public JsonElement Job { get; }
+    public JsonElement Metadata { get; }
+    public JsonElement LabelsElement { get; }
+    public JsonElement AnnotationsElement { get; }
+    public JsonElement Spec { get; }
+    public JsonElement Template { get; }
+    public JsonElement TemplateMetadata { get; }
+    public JsonElement TemplateLabelsElement { get; }
+    public JsonElement Pod { get; }
+    public JsonElement NodeSelectorElement { get; }
+    public JsonElement TolerationsElement { get; }
+
+    public JobValue[] Labels { get; }
+    public JobValue[] TemplateLabels { get; }
+    public JobValue Assignment { get; }
+    public JobValue Parallelism { get; }
+    public JobValue Ttl { get; }
+    public JobValue RuntimeClass { get; }
+    public JobValue Tolerations { get; }
+    public IReadOnlyList<JobValue> NodeSelector => nodeSelector;
+
+    /// <summary>Ordinary containers, then init containers.</summary>
+    public ContainerDraft[] Containers { get; private set; }
+
+    /// <summary>Null where the Job is not shaped as Kubernetes shapes Jobs.</summary>
+    public static JobDraft? Read(ReadOnlyMemory<byte> text, JsonElement job)
+    {
+        var draft = new JobDraft(text, job);
+        if (draft.Metadata.ValueKind != JsonValueKind.Object || draft.Pod.ValueKind != JsonValueKind.Object) return null;
+        if (!IsMap(draft.LabelsElement) || !IsMap(draft.AnnotationsElement) || !IsObject(draft.TemplateMetadata) || !IsMap(draft.TemplateLabelsElement)) return null;
+        if (!IsMap(draft.NodeSelectorElement) || draft.TolerationsElement.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Array)) return null;
+        if (!IsCount(draft.Parallelism) || !IsCount(draft.Ttl)) return null;
+
+        var ordinary = draft.Pod.Member("containers"u8);
+        var init = draft.Pod.Member("initContainers"u8);
+        if (ordinary.ValueKind != JsonValueKind.Array || init.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Array)) return null;
+        var count = ordinary.GetArrayLength();
+        var all = count + (init.ValueKind == JsonValueKind.Array ? init.GetArrayLength() : 0);
+        if (count == 0 || all > MaximumContainers) return null;
+        draft.Containers = new ContainerDraft[all];
+        var at = 0;
+        foreach (var one in ordinary.EnumerateArray()) draft.Containers[at] = new ContainerDraft(draft, one, isInit: false, at++);
+        if (all > count)
+            foreach (var one in init.EnumerateArray()) draft.Containers[at] = new ContainerDraft(draft, one, isInit: true, at++ - count);
+        for (var i = 0; i < all; i++)
+        {
+            if (!draft.Containers[i].IsSound()) return null;
+            for (var j = 0; j < i; j++)
+                if (Json.Raw(draft.Containers[j].Name).SequenceEqual(Json.Raw(draft.Containers[i].Name))) return null;
+        }
+
+        return draft;
+    }
+
+    public JobValue NodeSelectorFor(ReadOnlySpan<byte> key)
+    {
+        foreach (var known in nodeSelector)
+            if (key.SequenceEqual(known.Key)) return known;
+        var created = new JobValue(JobField.NodeSelector, null, key.ToArray(), Raw(NodeSelectorElement.Member(key)));
+        nodeSelector.Add(created);
+        return created;
+    }
+
+    public ContainerDraft? Container(bool isInit, string? name)
+    {
+        foreach (var container in Containers)
+            if (container.IsInit == isInit && container.Name.ValueEquals(name)) return container;
+        return null;
+    }
+
+    public void Set(JobValue value, ReadOnlyMemory<byte> to)
+    {
+        if (Json.Same(value.Current, to)) return;
+        undo.Add((value, value.Current));
+        value.Current = to;
+    }
+
+    /// <summary>For <see cref="Rollback"/>: how many values have been set so far.</summary>
+    public int Mark => undo.Count;
+
+    public void Rollback(int mark)
+    {
+        for (var i = undo.Count - 1; i >= mark; i--) undo[i].Value.Current = undo[i].Before;
+        undo.RemoveRange(mark, undo.Count - mark);
+    }
+
+    /// <summary>What is set now is what the user wanted.</summary>
+    public void AcceptAsOriginal()
+    {
+        foreach (var (value, _) in undo) value.Original = value.Current;
+    }
+
+    /// <summary>Everything that differs from what the user wanted, labels and annotations aside, each once, in the order of writing.</summary>
+    public IEnumerable<JobValue> Written()
+    {
+        for (var i = 0; i < undo.Count; i++)
+        {
+            var value = undo[i].Value;
+            if (value.Field >= JobField.Label || Json.Same(value.Original, value.Current) || undo.FindIndex(one => one.Value == value) != i) continue;
+            yield return value;
+        }
+    }
+
+    public ReadOnlyMemory<byte> Raw(JsonElement element)
+    {
+        var raw = Json.Raw(element);
+        return raw.Length > 0 && text.Span.Overlaps(raw, out var offset) ? text.Slice(offset, raw.Length) : default;
+    }
+
+    /// <summary>A whole number in the range of int32, or null.</summary>
+    public static int? Number(ReadOnlyMemory<byte> raw) =>
+        System.Buffers.Text.Utf8Parser.TryParse(raw.Span, out int number, out var used) && used == raw.Length ? number : null;
+
+    private static bool IsCount(JobValue value) => value.Received.Length == 0 || Number(value.Received) >= 0;
+
+    private static bool IsObject(JsonElement element) => element.ValueKind is JsonValueKind.Undefined or JsonValueKind.Object;
+
+    private static bool IsMap(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Undefined) return true;
+        if (element.ValueKind != JsonValueKind.Object) return false;
+        foreach (var member in element.EnumerateObject())
+            if (member.Value.ValueKind != JsonValueKind.String) return false;
+        return true;
+    }
+}

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Fabrik.Quantities;
+
+namespace Fabrik.Admission;
+
+/// <summary>Small things about JSON text in UTF-8.</summary>
+internal static class Json
+{
+    /// <summary>Nothing here ends up in a web page: quotes and backslashes are all that is escaped, so annotations stay legible.</summary>
+    public static readonly JsonWriterOptions Writing = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    /// <summary>A string with its quotes.</summary>
+    public static byte[] String(string text) => System.Text.Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"");
+
+    /// <summary>As above, of UTF-8.</summary>
+    public static byte[] String(ReadOnlySpan<byte> text)
+    {
+        var encoded = JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes;
+        return Quoted(encoded);
+    }
+
+    /// <summary>Text that needs no escaping, with quotes.</summary>
+    public static byte[] Quoted(ReadOnlySpan<byte> text)
+    {
+        var quoted = new byte[text.Length + 2];
+        (quoted[0], quoted[^1]) = ((byte)'"', (byte)'"');
+        text.CopyTo(quoted.AsSpan(1));
+        return quoted;
+    }
+
+    public static ReadOnlySpan<byte> Raw(JsonElement element) => element.ValueKind == JsonValueKind.Undefined ? default : JsonMarshal.GetRawUtf8Value(element);
+
+    /// <summary>Undefined where the member is missing, null, or the element no object.</summary>
+    public static JsonElement Member(this JsonElement element, ReadOnlySpan<byte> name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : default;
+
+    public static bool Is(this JsonElement element, ReadOnlySpan<byte> text) => element.ValueKind == JsonValueKind.String && element.ValueEquals(text);
+
+    /// <summary>Null unless a string or number that is a quantity of zero or more.</summary>
+    public static Quantity? Amount(JsonElement element) =>
+        element.ValueKind is JsonValueKind.String or JsonValueKind.Number && Amount(Raw(element)) is { } amount ? amount : null;
+
+    /// <summary>As above, of raw JSON; null for an empty span.</summary>
+    public static Quantity? Amount(ReadOnlySpan<byte> raw)
+    {
+        if (raw.Length >= 2 && raw[0] == '"') raw = raw[1..^1];
+        return raw.Length > 0 && Quantity.TryParse(raw, out var amount) && amount >= default(Quantity) ? amount : null;
+    }
+
+    /// <summary>Byte for byte: an API server writes one value one way.</summary>
+    public static bool Same(ReadOnlyMemory<byte> one, ReadOnlyMemory<byte> other) => one.Span.SequenceEqual(other.Span);
+
+    public static byte[] Number(int number) => System.Text.Encoding.ASCII.GetBytes(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    public static string? Text(this JsonElement element) => element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+}

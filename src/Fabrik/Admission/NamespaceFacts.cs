@@ -1,0 +1,67 @@
+using System.Text.Json;
+using Fabrik.Experiments;
+
+namespace Fabrik.Admission;
+
+/// <summary>What a namespace says: opted in or not, what it permits, what bounds its Pods.</summary>
+internal sealed class NamespaceFacts
+{
+    private readonly List<QuotaRoom> quotas = [];
+
+    public NamespaceFacts(string name, JsonElement labels)
+    {
+        Name = name;
+        IsEnabled = labels.Member("fabrik.dev/enabled"u8).Is("true"u8);
+        Permitted = Permissions.Default;
+        foreach (var (kind, label) in Kinds)
+        {
+            var value = labels.Member(label);
+            if (value.Is("true"u8)) Permitted |= kind;
+            else if (value.ValueKind != JsonValueKind.Undefined) Permitted &= ~kind;
+        }
+    }
+
+    public string Name { get; }
+    public bool IsEnabled { get; }
+    public Permissions Permitted { get; }
+    public LimitRangeBounds[] ContainerBounds { get; } = [new(), new(), new()];
+    public LimitRangeBounds[] PodBounds { get; } = [new(), new(), new()];
+    public IReadOnlyList<QuotaRoom> Quotas => quotas;
+
+    /// <summary>Neither LimitRange nor ResourceQuota: nothing has to be summed.</summary>
+    public bool HasPodBounds { get; private set; }
+
+    public void AddLimitRange(JsonElement limitRange)
+    {
+        LimitRangeBounds.Read(limitRange, ContainerBounds, PodBounds);
+        HasPodBounds = true;
+    }
+
+    public void AddQuota(JsonElement quota)
+    {
+        quotas.Add(QuotaRoom.Of(quota));
+        HasPodBounds = true;
+    }
+
+    /// <summary>The control plane, and Fabrik's own namespaces: never touched, whatever their labels say.</summary>
+    public static bool IsExcluded(ReadOnlySpan<byte> name) =>
+        name.SequenceEqual("kube-system"u8) || name.SequenceEqual("kube-public"u8) || name.SequenceEqual("kube-node-lease"u8) || name.StartsWith("fabrik-"u8);
+
+    private static readonly (Permissions Kind, byte[] Label)[] Kinds =
+    [
+        .. Enum.GetValues<Permissions>().Where(kind => System.Numerics.BitOperations.IsPow2((int)kind))
+            .Select(kind => (kind, System.Text.Encoding.UTF8.GetBytes(Names.Labels.PermitPrefix + PermissionName(kind)))),
+    ];
+
+    private static string PermissionName(Permissions kind) => kind switch
+    {
+        Permissions.Memory => "memory",
+        Permissions.Cpu => "cpu",
+        Permissions.EphemeralStorage => "ephemeral-storage",
+        Permissions.Ttl => "ttl",
+        Permissions.Parallelism => "parallelism",
+        Permissions.Scheduling => "scheduling",
+        Permissions.RuntimeClass => "runtime-class",
+        _ => "environment",
+    };
+}
