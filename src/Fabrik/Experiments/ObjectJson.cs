@@ -4,7 +4,10 @@ using System.Text.Json.Serialization;
 
 namespace Fabrik.Experiments;
 
-/// <summary>Wire form of the two custom resources: camelCase, nulls left out, unknown fields ignored.</summary>
+/// <summary>
+/// Wire form of the two custom resources: camelCase, nulls left out, unknown fields ignored. Their properties with a default have a setter, not init:
+/// generated code gives every init property a value, so a field that is missing would lose its default.
+/// </summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(OptimizationChange))]
 [JsonSerializable(typeof(OptimizerPolicy))]

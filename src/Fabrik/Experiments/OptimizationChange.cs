@@ -8,7 +8,7 @@ public sealed record OptimizationChange
 {
     public required ChangeMetadata Metadata { get; init; }
     public required ChangeSpec Spec { get; init; }
-    public ChangeStatus Status { get; init; } = new();
+    public ChangeStatus Status { get; set; } = new();
 
     [JsonIgnore]
     public string Name => Metadata.Name;
@@ -31,11 +31,11 @@ public sealed record ChangeMetadata
 public sealed record ChangeSpec
 {
     public ChangeType Type { get; init; }
-    public ChangeTarget Target { get; init; } = new();
-    public Treatment Change { get; init; } = new();
+    public ChangeTarget Target { get; set; } = new();
+    public Treatment Change { get; set; } = new();
     public string? Rationale { get; init; }
     public ChangeEvidence? Evidence { get; init; }
-    public ExperimentPlan Experiment { get; init; } = new();
+    public ExperimentPlan Experiment { get; set; } = new();
     public Goal Goal { get; init; }
     public Risk Risk { get; init; }
     public bool AutoApply { get; init; }
@@ -77,16 +77,16 @@ public enum Goal
 public sealed record ChangeTarget
 {
     /// <summary>Equality on the Job's labels.</summary>
-    public IReadOnlyDictionary<string, string> LabelSelector { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> LabelSelector { get; set; } = new Dictionary<string, string>();
 
     /// <summary>Empty: every namespace that is opted in.</summary>
-    public IReadOnlyList<string> Namespaces { get; init; } = [];
+    public IReadOnlyList<string> Namespaces { get; set; } = [];
 
     /// <summary>Name of the CronJob that owns the Job.</summary>
     public string? CronJob { get; init; }
 
     /// <summary>Names of containers that resources and environment go to; empty: all ordinary containers.</summary>
-    public IReadOnlyList<string> Containers { get; init; } = [];
+    public IReadOnlyList<string> Containers { get; set; } = [];
 }
 
 /// <summary>What a treated Job gets; absent fields stay as they are. Quantities are Kubernetes quantities.</summary>
@@ -113,14 +113,14 @@ public sealed record Treatment
 
 public sealed record ChangeEvidence
 {
-    public IReadOnlyList<string> Runs { get; init; } = [];
-    public IReadOnlyDictionary<string, double> Figures { get; init; } = new Dictionary<string, double>();
+    public IReadOnlyList<string> Runs { get; set; } = [];
+    public IReadOnlyDictionary<string, double> Figures { get; set; } = new Dictionary<string, double>();
 }
 
 public sealed record ExperimentPlan
 {
     /// <summary>Fraction of matching Jobs that get the treatment at the start; above 0, below 0.2.</summary>
-    public double Share { get; init; } = 0.10;
+    public double Share { get; set; } = 0.10;
 
     /// <summary>What an earlier experiment showed, when the change was written from one.</summary>
     public int? ControlRuns { get; init; }
@@ -163,7 +163,7 @@ public sealed record ChangeStatus
     public DateTimeOffset? LastAppliedAt { get; init; }
     public string? Reason { get; init; }
     public long ObservedGeneration { get; init; }
-    public IReadOnlyList<Condition> Conditions { get; init; } = [];
+    public IReadOnlyList<Condition> Conditions { get; set; } = [];
 }
 
 public sealed record Condition

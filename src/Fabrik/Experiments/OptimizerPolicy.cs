@@ -4,8 +4,8 @@ namespace Fabrik.Experiments;
 public sealed record OptimizerPolicy
 {
     public required ChangeMetadata Metadata { get; init; }
-    public PolicySpec Spec { get; init; } = new();
-    public PolicyStatus Status { get; init; } = new();
+    public PolicySpec Spec { get; set; } = new();
+    public PolicyStatus Status { get; set; } = new();
 }
 
 public sealed record PolicySpec
@@ -15,43 +15,43 @@ public sealed record PolicySpec
     public string? PauseReason { get; init; }
 
     /// <summary>Salt of the one bucket space.</summary>
-    public string Salt { get; init; } = "fabrik";
-    public ExperimentGuardrails Experiments { get; init; } = new();
-    public Risk AutoApplyRisk { get; init; } = Risk.Low;
-    public BusinessHours BusinessHours { get; init; } = new();
+    public string Salt { get; set; } = "fabrik";
+    public ExperimentGuardrails Experiments { get; set; } = new();
+    public Risk AutoApplyRisk { get; set; } = Risk.Low;
+    public BusinessHours BusinessHours { get; set; } = new();
 
     /// <summary>Environments, as <see cref="Names.Labels.Environment"/> names them, where no experiment starts without approval.</summary>
-    public IReadOnlyList<string> ProtectedEnvironments { get; init; } = ["prod"];
+    public IReadOnlyList<string> ProtectedEnvironments { get; set; } = ["prod"];
 
     /// <summary>Environment variables that a change may set.</summary>
-    public IReadOnlyList<string> AllowedEnvironment { get; init; } = [];
+    public IReadOnlyList<string> AllowedEnvironment { get; set; } = [];
 
     /// <summary>Runtime classes from least to most strict; a Job without one counts as less strict than all.</summary>
-    public IReadOnlyList<string> RuntimeClasses { get; init; } = [];
-    public IReadOnlyList<Budget> Budgets { get; init; } = [];
-    public GatewayDefaults Gateway { get; init; } = new();
+    public IReadOnlyList<string> RuntimeClasses { get; set; } = [];
+    public IReadOnlyList<Budget> Budgets { get; set; } = [];
+    public GatewayDefaults Gateway { get; set; } = new();
 }
 
 public sealed record ExperimentGuardrails
 {
-    public int MaxConcurrent { get; init; } = 3;
-    public double InitialShare { get; init; } = 0.10;
-    public double MaxShare { get; init; } = 0.19;
-    public int MinimumRunsPerArm { get; init; } = 30;
-    public double Confidence { get; init; } = 0.95;
-    public int MaximumDays { get; init; } = 14;
+    public int MaxConcurrent { get; set; } = 3;
+    public double InitialShare { get; set; } = 0.10;
+    public double MaxShare { get; set; } = 0.19;
+    public int MinimumRunsPerArm { get; set; } = 30;
+    public double Confidence { get; set; } = 0.95;
+    public int MaximumDays { get; set; } = 14;
 
     /// <summary>Treatment cost over control cost above which a person must approve.</summary>
-    public double CostCeiling { get; init; } = 2;
+    public double CostCeiling { get; set; } = 2;
 }
 
 /// <summary>When risky changes may start: local time of <see cref="TimeZone"/>, Monday to Friday.</summary>
 public sealed record BusinessHours
 {
-    public bool Only { get; init; } = true;
-    public string TimeZone { get; init; } = "UTC";
-    public string From { get; init; } = "09:00";
-    public string To { get; init; } = "17:00";
+    public bool Only { get; set; } = true;
+    public string TimeZone { get; set; } = "UTC";
+    public string From { get; set; } = "09:00";
+    public string To { get; set; } = "17:00";
 }
 
 public sealed record Budget
@@ -75,7 +75,7 @@ public sealed record GatewayDefaults
 
 public sealed record PolicyStatus
 {
-    public IReadOnlyList<string> ExhaustedBudgets { get; init; } = [];
+    public IReadOnlyList<string> ExhaustedBudgets { get; set; } = [];
     public long ObservedGeneration { get; init; }
-    public IReadOnlyList<Condition> Conditions { get; init; } = [];
+    public IReadOnlyList<Condition> Conditions { get; set; } = [];
 }
