@@ -1,6 +1,21 @@
+using Fabrik.Kubernetes;
+
 namespace Fabrik.CronJobs;
 
 public static class Program
 {
-    public static Task<int> Main(string[] args) => Task.FromResult(args.Length);
+    public static async Task Main(string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Services.AddFabrikCronJobs(new CronJobsOptions
+        {
+            Cluster = ClusterConfig.Default(),
+            DataDirectory = Environment.GetEnvironmentVariable(Names.Variables.DataDirectory) ?? CronJobsOptions.DefaultDataDirectory,
+            Assignments = _ => null,
+            MetricsPort = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.MetricsPort), out var port) ? port : CronJobsOptions.DefaultMetricsPort,
+        });
+        var app = builder.Build();
+        app.MapFabrikCronJobs();
+        await app.RunAsync();
+    }
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using Dapper;
 using Fabrik.Runs;
 using Microsoft.Data.Sqlite;
@@ -15,7 +14,7 @@ public sealed class RunReader(Database database)
     internal const int Rare = 2_000;
 
     /// <summary>Up to so many index entries are passed on one walk.</summary>
-    internal const int Walk = 100_000;
+    internal const int Walk = 20_000;
 
     public RunPage List(RunQuery query)
     {
@@ -39,17 +38,20 @@ public sealed class RunReader(Database database)
         var index = rare?.Index ?? (query.Sort == RunSort.Created && filters is [{ InOrder: true } only] ? only.Index : null);
         if (index is not null) return Page(query, [.. connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT @limit", parameters)]);
 
-        // The inner walk reads nothing but the index.
-        var walk = $"SELECT seq, {column} AS sorted{(filters.Count == 0 ? "" : ", " + string.Join(", ", filters.Select(filter => filter.Column).Except([column]).Distinct()))} "
-            + $"FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE {keyset}{Range(query)} ORDER BY {order} LIMIT @walk";
-        var match = filters.Count == 0 ? "1 = 1" : string.Join(" AND ", filters.Select(filter => filter.Sql.Replace(column, "sorted", StringComparison.Ordinal)));
+        // The inner walk reads nothing but the index; only the rows that match are looked up. The rows of a subquery with ORDER BY and LIMIT
+        // come in that order; to sort them once more in the middle would mean to finish every walk.
+        var columns = string.Join(", ", filters.Select(filter => filter.Column).Append(column).Distinct(StringComparer.Ordinal));
+        var within = $"{keyset}{Range(query)}";
+        var walk = $"SELECT seq, {columns} FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE {within} ORDER BY {order} LIMIT @walk";
         var rows = connection.Query<RunRow>(
-            $"SELECT {RunRow.Columns} FROM runs WHERE seq IN (SELECT seq FROM ({walk}) AS walked WHERE {match} LIMIT @limit) ORDER BY {order}", parameters).AsList();
+            $"SELECT {RunRow.Columns} FROM runs WHERE seq IN (SELECT seq FROM ({walk}) AS walked WHERE {where} LIMIT @limit) ORDER BY {order}", parameters).AsList();
         if (rows.Count > query.Limit) return Page(query, rows);
         var opposite = query.Ascending ? "DESC" : "ASC";
-        var (steps, lastValue, lastSeq) = connection.QuerySingle<(long, long, long)>(
-            $"SELECT count(*) OVER (), sorted, seq FROM ({walk}) AS walked UNION ALL SELECT 0, 0, 0 ORDER BY 1 DESC, 2 {opposite}, 3 {opposite} LIMIT 1", parameters);
-        return steps < Walk ? Page(query, rows) : new RunPage([.. rows.Select(row => row.ToRun())], new RunCursor(query.Sort, query.Ascending, lastValue, lastSeq));
+        var last = connection.QueryFirstOrDefault<(long Value, long Seq)>($"SELECT {column}, seq FROM ({walk}) AS walked ORDER BY {column} {opposite}, seq {opposite} LIMIT 1", parameters);
+        parameters.Add("value", last.Value);
+        parameters.Add("seq", last.Seq);
+        var more = connection.ExecuteScalar<int?>($"SELECT 1 FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE ({column}, seq) {beyond} (@value, @seq){Range(query)} LIMIT 1", parameters) is not null;
+        return new RunPage([.. rows.Select(row => row.ToRun())], more ? new RunCursor(query.Sort, query.Ascending, last.Value, last.Seq) : null);
     }
 
     /// <summary>One run by its Job's UID or its run id.</summary>
@@ -65,7 +67,7 @@ public sealed class RunReader(Database database)
     {
         using var connection = database.Read();
         return connection.QueryFirstOrDefault<RunRow>(
-            $"SELECT {RunRow.Columns} FROM runs INDEXED BY runs_of_namespace WHERE namespace = @namespace AND name = @name ORDER BY created_at DESC, seq DESC LIMIT 1",
+            $"SELECT {RunRow.Columns} FROM runs INDEXED BY runs_of_job WHERE namespace = @namespace AND name = @name ORDER BY created_at DESC, seq DESC LIMIT 1",
             new { @namespace, name })?.ToRun();
     }
 
@@ -85,14 +87,8 @@ public sealed class RunReader(Database database)
     private static string SortIndex(RunSort sort) => sort switch { RunSort.Created => "runs_by_created", RunSort.Finished => "runs_by_finished", _ => "runs_by_duration" };
 
     /// <summary>A range of creation times bounds the walk itself where that is the order.</summary>
-    private static string Range(RunQuery query)
-    {
-        if (query.Sort != RunSort.Created) return "";
-        var range = new StringBuilder();
-        if (query.Since is not null) range.Append(" AND created_at >= @since");
-        if (query.Until is not null) range.Append(" AND created_at < @until");
-        return range.ToString();
-    }
+    private static string Range(RunQuery query) =>
+        query is { Sort: RunSort.Created, Since: null, Until: null } or { Sort: not RunSort.Created } ? "" : " AND created_at >= @since AND created_at < @until";
 
     private sealed record Filter(string Column, string Sql, string? Index, Action<DynamicParameters> Bind, bool InOrder = false);
 
@@ -116,13 +112,20 @@ public sealed class RunReader(Database database)
             }));
         }
 
-        if (query.Since is { } since) filters.Add(new Filter("created_at", "created_at >= @since", null, parameters => parameters.Add("since", since.ToUnixTimeMilliseconds())));
-        if (query.Until is { } until) filters.Add(new Filter("created_at", "created_at < @until", null, parameters => parameters.Add("until", until.ToUnixTimeMilliseconds())));
+        if (query.Since is not null || query.Until is not null)
+        {
+            filters.Add(new Filter("created_at", "created_at >= @since AND created_at < @until", "runs_by_created", parameters =>
+            {
+                parameters.Add("since", query.Since?.ToUnixTimeMilliseconds() ?? 0);
+                parameters.Add("until", query.Until?.ToUnixTimeMilliseconds() ?? long.MaxValue);
+            }));
+        }
+
         return filters;
 
         void Equal(string column, string? value, string? index)
         {
-            if (value is not null) filters.Add(new Filter(column, $"{column} = @{column}", index ?? $"runs_of_{column}", parameters => parameters.Add(column, value), column != "namespace"));
+            if (value is not null) filters.Add(new Filter(column, $"{column} = @{column}", index ?? $"runs_of_{column}", parameters => parameters.Add(column, value), InOrder: true));
         }
     }
 }

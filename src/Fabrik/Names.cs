@@ -47,6 +47,8 @@ public static class Names
         public const string Experiment = "optimizer.dev/experiment";
         public const string RolledBack = "optimizer.dev/rolled-back";
 
+        /// <summary>Written by Kubernetes on the Pods of a Job.</summary>
+        public const string JobName = "batch.kubernetes.io/job-name";
         public const string NamespaceName = "kubernetes.io/metadata.name";
         public const string PartOf = "app.kubernetes.io/part-of";
     }
@@ -120,6 +122,12 @@ public static class Names
 
         /// <summary>Directory in every Pod with token, ca.crt and namespace.</summary>
         public const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
+    }
+
+    public static class Meters
+    {
+        public const string CronJobs = "Fabrik.CronJobs";
+        public const string Api = "Fabrik.Api";
     }
 
     /// <summary>In the checkout.</summary>

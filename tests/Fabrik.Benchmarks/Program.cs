@@ -1,6 +1,17 @@
 namespace Fabrik.Benchmarks;
 
+/// <summary>One benchmark by its name: dotnet run -c Release --project tests/Fabrik.Benchmarks -- NAME</summary>
 public static class Program
 {
-    public static Task<int> Main(string[] args) => Task.FromResult(args.Length);
+    private static readonly Dictionary<string, Func<string[], Task<int>>> All = new(StringComparer.Ordinal)
+    {
+        ["runs-api"] = RunsApiBenchmark.RunAsync,
+    };
+
+    public static async Task<int> Main(string[] args)
+    {
+        if (args is [var name, .. var rest] && All.TryGetValue(name, out var benchmark)) return await benchmark(rest);
+        await Console.Error.WriteLineAsync($"give one of: {string.Join(", ", All.Keys)}");
+        return 2;
+    }
 }

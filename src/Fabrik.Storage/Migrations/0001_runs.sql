@@ -40,13 +40,14 @@ CREATE INDEX runs_by_finished ON runs (finished_at, namespace, outcome, arm, cha
 CREATE INDEX runs_by_duration ON runs (duration_ms, namespace, outcome, arm, change_name, project, spec_type, name, created_at);
 
 -- One for each filter, for values that are too rare to be met in a walk along an order.
-CREATE INDEX runs_of_namespace ON runs (namespace, name, created_at);
+CREATE INDEX runs_of_namespace ON runs (namespace, created_at);
 CREATE INDEX runs_of_outcome ON runs (outcome, created_at);
 CREATE INDEX runs_of_arm ON runs (arm, created_at);
 CREATE INDEX runs_of_change ON runs (change_name, created_at);
 CREATE INDEX runs_of_project ON runs (project, created_at);
 CREATE INDEX runs_of_spec_type ON runs (spec_type, created_at);
 CREATE INDEX runs_of_name ON runs (name, created_at);
+CREATE INDEX runs_of_job ON runs (namespace, name, created_at);
 CREATE INDEX runs_of_run_id ON runs (run_id);
 
 -- What is known of a Job ('') and of each of its Pods (its name), kept until the Job has been gone for an hour.

@@ -110,7 +110,8 @@ public sealed class RunLedger(Func<JsonElement, Assigned?> verify)
     }
 
     /// <summary>Takes in that a stored run carries this run id, which may make a younger Job a copy.</summary>
-    public void Claimed(string runId, DateTimeOffset createdAt, string id) => AddClaim(runId, createdAt, id);
+    /// <returns>True where that was news.</returns>
+    public bool Claimed(string runId, DateTimeOffset createdAt, string id) => AddClaim(runId, createdAt, id);
 
     /// <summary>At most so many changed runs. The caller stores them, or gives them back.</summary>
     public IReadOnlyList<RunChange> Take(int maximum)
@@ -211,16 +212,17 @@ public sealed class RunLedger(Func<JsonElement, Assigned?> verify)
         return entry;
     }
 
-    private void AddClaim(string runId, DateTimeOffset createdAt, string id)
+    private bool AddClaim(string runId, DateTimeOffset createdAt, string id)
     {
         if (claims.TryGetValue(runId, out var holder))
         {
-            if (holder.Id == id || holder.CreatedAt < createdAt || (holder.CreatedAt == createdAt && string.CompareOrdinal(holder.Id, id) < 0)) return;
+            if (holder.Id == id || holder.CreatedAt < createdAt || (holder.CreatedAt == createdAt && string.CompareOrdinal(holder.Id, id) < 0)) return false;
             if (entries.TryGetValue(holder.Id, out var loser)) Touch(loser);
         }
 
         claims[runId] = new Claim(createdAt, id);
         if (entries.TryGetValue(id, out var winner)) Touch(winner);
+        return true;
     }
 
     private void Touch(Entry entry, string? subject = null)

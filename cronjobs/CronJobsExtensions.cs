@@ -1,0 +1,44 @@
+using Fabrik.CronJobs.Hosting;
+using Fabrik.CronJobs.Runs;
+using Fabrik.Kubernetes;
+using Fabrik.Storage;
+using Quartz;
+
+namespace Fabrik.CronJobs;
+
+/// <summary>The scheduler as a pair, so that it can run alone or beside others.</summary>
+public static class CronJobsExtensions
+{
+    public static IServiceCollection AddFabrikCronJobs(this IServiceCollection services, CronJobsOptions options)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton(options.Clock);
+        services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
+        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
+        services.AddSingleton<RunStore>();
+        services.AddSingleton<RunMetrics>();
+        services.AddSingleton<SchedulerMetrics>();
+        services.AddSingleton<RunObserver>();
+        services.AddHostedService<Leading>();
+        services.AddScheduledTasks();
+        services.AddFabrikEndpoint(options);
+        return services;
+    }
+
+    public static WebApplication MapFabrikCronJobs(this WebApplication app)
+    {
+        app.MapHealth();
+        return app;
+    }
+
+    private static void AddScheduledTasks(this IServiceCollection services)
+    {
+        services.AddQuartz(quartz => quartz.Every<ObserveRuns>(ObserveRuns.Interval));
+        services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
+    }
+
+    private static void Every<T>(this IQuartzBuilder quartz, TimeSpan interval)
+        where T : class, IJob => quartz.ScheduleJob<T>(
+            trigger => trigger.WithIdentity(typeof(T).Name).StartNow().WithSimpleSchedule(schedule => schedule.WithInterval(interval).RepeatForever()),
+            job => job.WithIdentity(typeof(T).Name));
+}

@@ -1,0 +1,30 @@
+using System.Text.Json;
+using Fabrik.Kubernetes;
+using Fabrik.Runs;
+
+namespace Fabrik.CronJobs;
+
+public sealed record CronJobsOptions
+{
+    public const int DefaultMetricsPort = 9464;
+    public const string DefaultDataDirectory = "/var/lib/fabrik";
+
+    public required ClusterConfig Cluster { get; init; }
+
+    /// <summary>Holds the control database.</summary>
+    public string DataDirectory { get; init; } = DefaultDataDirectory;
+
+    /// <summary>Reads and checks the signed assignment of a Job; null where there is none that is valid.</summary>
+    public required Func<JsonElement, Assigned?> Assignments { get; init; }
+
+    /// <summary>Of /livez, /readyz and /metrics. 0 takes any free one.</summary>
+    public int MetricsPort { get; init; } = DefaultMetricsPort;
+
+    /// <summary>True where the port is for this machine alone.</summary>
+    public bool LoopbackOnly { get; init; }
+
+    /// <summary>Who this replica is in the Lease; one that nobody else has.</summary>
+    public string Identity { get; init; } = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}

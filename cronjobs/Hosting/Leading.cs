@@ -1,0 +1,30 @@
+using Fabrik.CronJobs.Runs;
+using Fabrik.Kubernetes;
+
+namespace Fabrik.CronJobs.Hosting;
+
+/// <summary>Lets one replica at a time observe. Two at once would be harmless but wasteful: every write is an upsert of what the cluster says.</summary>
+public sealed class Leading(CronJobsOptions options, KubernetesClient cluster, RunObserver observer, SchedulerMetrics metrics, TimeProvider clock, ILogger<Leading> logger) : BackgroundService
+{
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        new LeaderElector(cluster, clock, new LeaderElectorOptions
+        {
+            Namespace = Names.SystemNamespace,
+            Name = Names.Objects.Leader,
+            Identity = options.Identity,
+            Logger = logger,
+        }).RunAsync(LeadAsync, stoppingToken);
+
+    private async Task LeadAsync(CancellationToken ct)
+    {
+        metrics.Leads(true);
+        try
+        {
+            await observer.RunAsync(ct);
+        }
+        finally
+        {
+            metrics.Leads(false);
+        }
+    }
+}
