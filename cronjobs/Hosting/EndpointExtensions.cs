@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using Fabrik.CronJobs.Runs;
+using Fabrik.Metrics;
 using Fabrik.Storage;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -19,10 +21,26 @@ internal static class EndpointExtensions
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         routes.MapGet(Names.Paths.Live, () => "ok\n");
-        routes.MapGet(Names.Paths.Ready, (Database database) =>
+
+        // Ready means able to take over as well as at work: a replica that waits for the Lease is ready, one that leads is so once all is listed.
+        routes.MapGet(Names.Paths.Ready, (Database database, RunObserver observer, SchedulerMetrics scheduler) =>
         {
             using var connection = database.Read();
-            return "ok\n";
+            return scheduler.Leading && !observer.Synchronised ? Results.Text("the watches are not synchronised yet\n", statusCode: 503) : Results.Text("ok\n");
         });
+        var collector = new MetricCollector(Meters(routes.ServiceProvider));
+        routes.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped.Register(collector.Dispose);
+        routes.MapGet(Names.Paths.Metrics, (HttpContext http) =>
+        {
+            var format = ExpositionFormat.For(http.Request.Headers.Accept);
+            return Results.Text(Exposition.Write(collector.Collect(), format), format.ContentType);
+        });
+    }
+
+    /// <summary>By reference: another set of processes may live in this one.</summary>
+    private static Predicate<Meter> Meters(IServiceProvider services)
+    {
+        var (runs, scheduler) = (services.GetRequiredService<RunMetrics>().Meter, services.GetRequiredService<SchedulerMetrics>().Meter);
+        return meter => meter == runs || meter == scheduler || MetricCollector.IsRuntime(meter);
     }
 }

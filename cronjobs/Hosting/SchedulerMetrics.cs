@@ -22,6 +22,8 @@ public sealed class SchedulerMetrics : IDisposable
         meter.CreateObservableGauge("fabrik.scheduler.leading", () => Volatile.Read(ref leading), "{replica}", "1 where this replica does the work");
     }
 
+    public bool Leading => Volatile.Read(ref leading) == 1;
+
     internal Meter Meter => meter;
 
     public void Succeeded(string task) => succeeded[task] = clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;

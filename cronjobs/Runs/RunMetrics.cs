@@ -24,10 +24,18 @@ public sealed class RunMetrics : IDisposable
         failed = meter.CreateCounter<long>("fabrik.observe.failures", "{batch}", "Batches of runs that could not be stored and are tried again");
         lag = meter.CreateHistogram("fabrik.observe.lag", "s", "From the end of a Job, as the server dates it in whole seconds, to the database", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.5, 1, 1.5, 2, 5, 10, 30, 60, 300, 3600] });
         meter.CreateObservableGauge("fabrik.observe.following", () => Interlocked.Read(ref following), "{job}", "Jobs that are followed in memory");
+        meter.CreateObservableGauge(
+            "fabrik.observe.staleness",
+            () => Staleness().Select(watch => new Measurement<double>(watch.Silence.TotalSeconds, new KeyValuePair<string, object?>("kind", watch.Kind))),
+            "s",
+            "Since the server last gave a sign on the watch of a kind; a bookmark comes each minute");
         meter.CreateObservableGauge("fabrik.observe.last.success.timestamp", () => Volatile.Read(ref flushedAt), "s", "When all that was known was stored last, in seconds since 1970");
     }
 
     internal Meter Meter => meter;
+
+    /// <summary>Asked at each scrape; the observer sets it.</summary>
+    internal Func<IEnumerable<(string Kind, TimeSpan Silence)>> Staleness { get; set; } = () => [];
 
     public void Received(string kind) => received.Add(1, new KeyValuePair<string, object?>("kind", kind));
 

@@ -29,11 +29,6 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     /// <summary>True once everything was listed: what is gone is known to be gone.</summary>
     public bool Synchronised => session is { } running && running.All.All(informer => informer.Synchronised);
 
-    /// <summary>How long ago the server last gave a sign on the quietest of the watches; null while not observing.</summary>
-    public IEnumerable<(string Kind, TimeSpan Staleness)> Staleness => session is { } running
-        ? [("Job", running.Jobs.Staleness), ("Pod", running.Pods.Staleness), ("Namespace", running.Namespaces.Staleness), ("Event", running.JobEvents.Staleness)]
-        : [];
-
     /// <summary>Observes until cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
@@ -55,6 +50,7 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
             Watch(Kinds.Event, (change, now) => TakeEvent(ledger, change, now), fields: JobEvents),
             Watch(Kinds.Event, (change, now) => TakeEvent(ledger, change, now), fields: PodEvents));
         session = running;
+        metrics.Staleness = () => running.Staleness;
         try
         {
             List<Task> tasks = [running.Namespaces.RunAsync(stop.Token), FlushLoopAsync(ledger, stop.Token)];
@@ -75,6 +71,7 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
         {
             await stop.CancelAsync();
             session = null;
+            metrics.Staleness = () => [];
             Flush(ledger);
         }
     }
@@ -177,6 +174,10 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     private sealed record Session(RunLedger Ledger, Informer Namespaces, Informer Jobs, Informer Pods, Informer JobEvents, Informer PodEvents)
     {
         public IReadOnlyList<Informer> All { get; } = [Namespaces, Jobs, Pods, JobEvents, PodEvents];
+
+        public IEnumerable<(string Kind, TimeSpan Silence)> Staleness =>
+            new[] { (Kinds.Namespace, Namespaces), (Kinds.Job, Jobs), (Kinds.Pod, Pods), (Kinds.Event, JobEvents) }
+                .Where(watch => watch.Item2.Synchronised).Select(watch => (watch.Item1.Kind, watch.Item2.Staleness));
     }
 
     private static partial class Log

@@ -16,6 +16,7 @@ public static class ApiExtensions
         services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
         services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
         services.AddSingleton<RunReader>();
+        services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));

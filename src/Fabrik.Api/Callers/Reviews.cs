@@ -2,12 +2,13 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Fabrik.Api.Hosting;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Api.Callers;
 
 /// <summary>Asks the cluster who a caller is (TokenReview) and what they may do (SubjectAccessReview).</summary>
-internal sealed partial class Reviews(KubernetesClient cluster, TimeProvider clock, ILogger<Reviews> logger) : IDisposable
+internal sealed partial class Reviews(KubernetesClient cluster, ApiMetrics metrics, TimeProvider clock, ILogger<Reviews> logger) : IDisposable
 {
     private const int Capacity = 4096;
     private const int LongestToken = 16 * 1024;
@@ -97,6 +98,7 @@ internal sealed partial class Reviews(KubernetesClient cluster, TimeProvider clo
             {
                 var body = new JsonObject { ["apiVersion"] = kind.ApiVersion, ["kind"] = kind.Kind, ["spec"] = spec };
                 var review = await cluster.CreateAsync(kind, null, body, either.Token);
+                metrics.Reviewed(kind.Kind, answered: true);
                 return review.Json.TryGetProperty("status", out var status) && status.ValueKind == JsonValueKind.Object
                     ? (status, null)
                     : (null, Problem.ReviewsUnavailable($"the {kind.Kind} came back without an answer"));
@@ -108,11 +110,13 @@ internal sealed partial class Reviews(KubernetesClient cluster, TimeProvider clo
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
+            metrics.Reviewed(kind.Kind, answered: false);
             Log.Failed(logger, kind.Kind, "no answer in time");
             return (null, Problem.ReviewsUnavailable($"the {kind.Kind} was not answered within {Patience.TotalSeconds:0} s"));
         }
         catch (KubernetesException e)
         {
+            metrics.Reviewed(kind.Kind, answered: false);
             Log.Failed(logger, kind.Kind, e.Message);
             return (null, Problem.ReviewsUnavailable($"the {kind.Kind} failed with {(e.Code == 0 ? e.Reason : e.Code)}"));
         }

@@ -1,4 +1,5 @@
 using System.Net;
+using Fabrik.Metrics;
 using Fabrik.Storage;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
@@ -42,6 +43,13 @@ internal static class EndpointExtensions
     public static void UseProblems(this WebApplication app)
     {
         var logger = app.Logger;
+        var (metrics, clock) = (app.Services.GetRequiredService<ApiMetrics>(), app.Services.GetRequiredService<TimeProvider>());
+        app.Use(async (context, next) =>
+        {
+            var began = clock.GetTimestamp();
+            await next(context);
+            metrics.Answered(context.GetEndpoint() is RouteEndpoint route ? route.RoutePattern.RawText ?? "" : "", context.Response.StatusCode, clock.GetElapsedTime(began));
+        });
         app.Use(async (context, next) =>
         {
             try
@@ -77,5 +85,14 @@ internal static class EndpointExtensions
             using var connection = database.Read();
             return TypedResults.Text("ok\n");
         }).WithName("ready").WithSummary("Whether the database can be read").WithTags("health").ProducesProblem(503);
+
+        var meter = routes.ServiceProvider.GetRequiredService<ApiMetrics>().Meter;
+        var collector = new MetricCollector(one => one == meter || MetricCollector.IsRuntime(one));
+        routes.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped.Register(collector.Dispose);
+        routes.MapGet(Names.Paths.Metrics, (HttpContext http) =>
+        {
+            var format = ExpositionFormat.For(http.Request.Headers.Accept);
+            return Results.Text(Exposition.Write(collector.Collect(), format), format.ContentType);
+        }).WithName("metrics").WithSummary("Measurements for Prometheus").WithTags("health");
     }
 }
