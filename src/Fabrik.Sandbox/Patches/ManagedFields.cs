@@ -34,14 +34,20 @@ public static class ManagedFields
 
     /// <summary>
     /// After a create, update or patch that is not an apply: sets the object's managedFields. The fields that changed go to the writer.
-    /// A caller that sent an empty list of managedFields resets them; what else a caller sent there is ignored.
+    /// What a caller sent in managedFields counts as the state before; one empty entry resets them.
     /// </summary>
     /// <param name="old">The state before; null at creation.</param>
     /// <param name="obj">The state to be stored, after defaults; changed in place.</param>
     public static void Update(JsonObject? old, JsonObject obj, FieldShape shape, FieldWriter writer)
     {
-        var reset = obj.At("metadata", "managedFields") is JsonArray { Count: 0 };
-        var entries = reset ? [] : Entries.Read(old?.At("metadata", "managedFields"));
+        var sent = obj.At("metadata", "managedFields") as JsonArray;
+        if (sent is [JsonObject { Count: 0 }])
+        {
+            obj["metadata"]!.AsObject().Remove("managedFields");
+            return;
+        }
+
+        var entries = Entries.Read(sent is { Count: > 0 } ? sent : old?.At("metadata", "managedFields"));
         var before = old ?? EmptyLike(obj);
         var changes = OwnedFields.Compare(Plain(before), Plain(obj), shape);
         var touched = changes.Added.Union(changes.Modified);

@@ -22,7 +22,7 @@ internal static class OwnedFields
     public static FieldChanges Compare(JsonNode? before, JsonNode? after, FieldShape shape)
     {
         var changes = new FieldChanges(new(), new(), new());
-        Compare(before, after, shape, changes);
+        Compare(new(before is not null, before), new(after is not null, after), shape, changes);
         return changes;
     }
 
@@ -101,45 +101,50 @@ internal static class OwnedFields
         }
     }
 
-    private static void Compare(JsonNode? before, JsonNode? after, FieldShape shape, FieldChanges changes)
+    /// <summary>A value, or that there is none: a field that is null is there.</summary>
+    private readonly record struct Slot(bool Exists, JsonNode? Value)
     {
-        switch (Nature(before, after, shape))
+        public static Slot Of(JsonObject? map, string name)
         {
-            case ShapeKind.Map when before is JsonObject or null && after is JsonObject or null && !(IsEmpty(before) && IsEmpty(after)):
-                var (old, now) = (before as JsonObject ?? [], after as JsonObject ?? []);
-                foreach (var name in old.Select(entry => entry.Key).Union(now.Select(entry => entry.Key), StringComparer.Ordinal))
-                {
-                    var element = FieldSet.Field(name);
-                    Compare(old[name], now[name], shape.Entry(name), new(changes.Added.Child(element), changes.Modified.Child(element), changes.Removed.Child(element)));
-                }
-
-                Mark();
-                break;
-            case ShapeKind.Set or ShapeKind.KeyedList when before is JsonArray or null && after is JsonArray or null && !(IsEmpty(before) && IsEmpty(after)):
-                var (gone, come) = (Items(before as JsonArray, shape), Items(after as JsonArray, shape));
-                foreach (var element in gone.Keys.Union(come.Keys, StringComparer.Ordinal))
-                {
-                    Compare(
-                        gone.GetValueOrDefault(element),
-                        come.GetValueOrDefault(element),
-                        shape.Element,
-                        new(changes.Added.Child(element), changes.Modified.Child(element), changes.Removed.Child(element)));
-                }
-
-                Mark();
-                break;
-            default:
-                Mark();
-                if (before is not null && after is not null && !JsonNode.DeepEquals(before, after)) changes.Modified.Member = true;
-                break;
-        }
-
-        void Mark()
-        {
-            if (before is null && after is not null) changes.Added.Member = true;
-            if (after is null && before is not null) changes.Removed.Member = true;
+            JsonNode? value = null;
+            return new(map?.TryGetPropertyValue(name, out value) == true, value);
         }
     }
+
+    private static void Compare(Slot before, Slot after, FieldShape shape, FieldChanges changes)
+    {
+        var bothEmpty = IsEmpty(before.Value) && IsEmpty(after.Value);
+        switch (Nature(before.Value, after.Value, shape))
+        {
+            case ShapeKind.Map when before.Value is JsonObject or null && after.Value is JsonObject or null && !bothEmpty:
+                var (old, now) = (before.Value as JsonObject, after.Value as JsonObject);
+                foreach (var name in Names(old).Union(Names(now), StringComparer.Ordinal))
+                {
+                    Below(FieldSet.Field(name), Slot.Of(old, name), Slot.Of(now, name), shape.Entry(name));
+                }
+
+                break;
+            case ShapeKind.Set or ShapeKind.KeyedList when before.Value is JsonArray or null && after.Value is JsonArray or null && !bothEmpty:
+                var (gone, come) = (Items(before.Value as JsonArray, shape), Items(after.Value as JsonArray, shape));
+                foreach (var element in gone.Keys.Union(come.Keys, StringComparer.Ordinal))
+                {
+                    Below(element, new(gone.ContainsKey(element), gone.GetValueOrDefault(element)), new(come.ContainsKey(element), come.GetValueOrDefault(element)), shape.Element);
+                }
+
+                break;
+            default:
+                if (before.Exists && after.Exists && !JsonNode.DeepEquals(before.Value, after.Value)) changes.Modified.Member = true;
+                break;
+        }
+
+        if (!before.Exists && after.Exists) changes.Added.Member = true;
+        if (!after.Exists && before.Exists) changes.Removed.Member = true;
+
+        void Below(string element, Slot one, Slot other, FieldShape inner) =>
+            Compare(one, other, inner, new(changes.Added.Child(element), changes.Modified.Child(element), changes.Removed.Child(element)));
+    }
+
+    private static IEnumerable<string> Names(JsonObject? map) => map?.Select(entry => entry.Key) ?? [];
 
     private static bool IsEmpty(JsonNode? value) => value is null or JsonObject { Count: 0 } or JsonArray { Count: 0 };
 
@@ -160,13 +165,9 @@ internal static class OwnedFields
         var rest = new Queue<JsonNode?>(live ?? []);
         foreach (var item in applied)
         {
+            while (rest.Count > 0 && !wanted.Contains(FieldSet.Item(rest.Peek(), shape))) result.Add(rest.Dequeue()?.DeepClone());
             var element = FieldSet.Item(item, shape);
-            if (known.ContainsKey(element))
-            {
-                while (rest.Count > 0 && FieldSet.Item(rest.Peek(), shape) is var next && next != element && !wanted.Contains(next)) result.Add(rest.Dequeue()?.DeepClone());
-                if (rest.Count > 0 && FieldSet.Item(rest.Peek(), shape) == element) rest.Dequeue();
-            }
-
+            if (rest.Count > 0 && FieldSet.Item(rest.Peek(), shape) == element) rest.Dequeue();
             result.Add(Merge(known.GetValueOrDefault(element), item, shape.Element));
         }
 
