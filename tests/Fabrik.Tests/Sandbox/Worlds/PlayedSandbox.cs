@@ -13,7 +13,10 @@ internal sealed class PlayedSandbox : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly CancellationTokenSource stop = new();
     private readonly SandboxServer server;
-    private readonly Task running;
+    private readonly Task watching;
+    private readonly World world;
+    private CancellationTokenSource playStop = new();
+    private Task playing;
     private readonly Lock gate = new();
     private readonly List<(ResourceKind Kind, Func<KubeObject, bool> Wanted, TaskCompletionSource<KubeObject> Found)> waiting = [];
     private readonly List<(ResourceKind Kind, string Name, TaskCompletionSource<KubeObject> Gone)> leaving = [];
@@ -25,8 +28,9 @@ internal sealed class PlayedSandbox : IAsyncDisposable
         Client = new KubernetesClient(new ClusterConfig { Server = server.Url, Token = server.AdminToken, CertificateAuthority = server.CaPem }, TimeProvider.System);
         foreach (var kind in new[] { Kinds.Job, Kinds.Pod, Kinds.CronJob, Kinds.Event })
             informers[kind] = new Informer(Client, kind, TimeProvider.System, new InformerOptions { OnEvent = change => See(kind, change) });
-        running = Task.WhenAll(
-            [SandboxControllers.RunAsync(Client, clock, null, stop.Token), SimulatedNode.RunAsync(Client, clock, world, stop.Token), .. informers.Values.Select(informer => informer.RunAsync(stop.Token))]);
+        watching = Task.WhenAll(informers.Values.Select(informer => informer.RunAsync(stop.Token)));
+        this.world = world;
+        playing = PlayAsync(playStop.Token);
     }
 
     public KubernetesClient Client { get; }
@@ -106,12 +110,27 @@ internal sealed class PlayedSandbox : IAsyncDisposable
 
     public IEnumerable<KubeObject> Now(ResourceKind kind) => informers[kind].Items.Values;
 
+    /// <summary>Stops controllers and node wherever they are and starts others that know nothing.</summary>
+    public async Task RestartAsync()
+    {
+        await playStop.CancelAsync();
+        await playing.WaitAsync(Patience, TimeProvider.System);
+        playStop.Dispose();
+        playStop = new CancellationTokenSource();
+        playing = PlayAsync(playStop.Token);
+    }
+
+    private Task PlayAsync(CancellationToken ct) =>
+        Task.WhenAll(SandboxControllers.RunAsync(Client, Clock, null, ct), SimulatedNode.RunAsync(Client, Clock, world, ct));
+
     public async ValueTask DisposeAsync()
     {
+        await playStop.CancelAsync();
         await stop.CancelAsync();
-        await running.WaitAsync(Patience, TimeProvider.System);
+        await Task.WhenAll(playing, watching).WaitAsync(Patience, TimeProvider.System);
         Client.Dispose();
         await server.DisposeAsync();
+        playStop.Dispose();
         stop.Dispose();
     }
 
