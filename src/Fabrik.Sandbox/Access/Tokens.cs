@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
 
 namespace Fabrik.Sandbox.Access;

@@ -9,9 +9,6 @@ namespace Fabrik.Sandbox.Admission;
 public sealed record AdmissionRequest(
     string Operation, ResourceType Type, string Subresource, string? Namespace, string Name, JsonObject? Object, StoredObject? Old, RequestContext Context)
 {
-    /// <summary>CreateOptions, UpdateOptions, PatchOptions or DeleteOptions; null follows from the operation.</summary>
-    public string? OptionsKind { get; init; }
-
     /// <summary>The options of a deletion, beyond those every request has.</summary>
     public JsonObject? DeleteOptions { get; init; }
 }

@@ -14,7 +14,6 @@ public static class BuiltInTypes
     public static readonly ResourceType Pod = Namespaced("", "v1", "pods", "Pod", "po") with
     {
         Categories = ["all"],
-        HasGeneration = true,
         ReturnsDeleted = true,
         Subresources =
         [
@@ -46,10 +45,10 @@ public static class BuiltInTypes
         Namespaced("", "v1", "resourcequotas", "ResourceQuota", "quota").WithStatus() with { ReturnsDeleted = true };
 
     public static readonly ResourceType Job =
-        Namespaced("batch", "v1", "jobs", "Job").WithStatus() with { Categories = ["all"], HasGeneration = true };
+        Namespaced("batch", "v1", "jobs", "Job").WithStatus() with { Categories = ["all"] };
 
     public static readonly ResourceType CronJob =
-        Namespaced("batch", "v1", "cronjobs", "CronJob", "cj").WithStatus() with { Categories = ["all"], HasGeneration = true };
+        Namespaced("batch", "v1", "cronjobs", "CronJob", "cj").WithStatus() with { Categories = ["all"] };
 
     public static readonly ResourceType Lease = Namespaced("coordination.k8s.io", "v1", "leases", "Lease") with { CreateOnUpdate = true };
     public static readonly ResourceType Role = Namespaced(Rbac, "v1", "roles", "Role");
@@ -58,13 +57,13 @@ public static class BuiltInTypes
     public static readonly ResourceType ClusterRoleBinding = Cluster(Rbac, "v1", "clusterrolebindings", "ClusterRoleBinding");
 
     public static readonly ResourceType MutatingWebhookConfiguration =
-        Extension("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration") with { HasGeneration = true };
+        Extension("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration");
 
     public static readonly ResourceType ValidatingWebhookConfiguration =
-        Extension("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration") with { HasGeneration = true };
+        Extension("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration");
 
     public static readonly ResourceType CustomResourceDefinition =
-        Extension("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", "crd", "crds").WithStatus() with { HasGeneration = true };
+        Extension("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", "crd", "crds").WithStatus();
 
     public static readonly ResourceType TokenReview = Review("authentication.k8s.io", "tokenreviews", "TokenReview");
     public static readonly ResourceType SelfSubjectReview = Review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview");
@@ -112,19 +111,19 @@ public static class BuiltInTypes
         Namespaced("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa").WithStatus() with { Categories = ["all"] },
         CronJob,
         Job,
-        Namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol") with { HasGeneration = true },
-        Namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb").WithStatus() with { HasGeneration = true },
+        Namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol"),
+        Namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb").WithStatus(),
         ClusterRoleBinding,
         ClusterRole,
         RoleBinding,
         Role,
         Cluster("storage.k8s.io", "v1", "storageclasses", "StorageClass", "sc"),
         MutatingWebhookConfiguration,
-        Extension("admissionregistration.k8s.io", "validatingadmissionpolicies", "ValidatingAdmissionPolicy").WithStatus() with { HasGeneration = true },
-        Extension("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding") with { HasGeneration = true },
+        Extension("admissionregistration.k8s.io", "validatingadmissionpolicies", "ValidatingAdmissionPolicy").WithStatus(),
+        Extension("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
         ValidatingWebhookConfiguration,
         CustomResourceDefinition,
-        Cluster("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "pc") with { HasGeneration = true },
+        Cluster("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "pc"),
         Lease,
         Cluster("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass"),
     ];
@@ -141,7 +140,7 @@ public static class BuiltInTypes
         Cluster(group, "v1", plural, kind, shortNames) with { Categories = ["api-extensions"] };
 
     private static ResourceType Workload(string group, string plural, string kind, params string[] shortNames) =>
-        Namespaced(group, "v1", plural, kind, shortNames).WithStatus() with { Categories = ["all"], HasGeneration = true };
+        Namespaced(group, "v1", plural, kind, shortNames).WithStatus() with { Categories = ["all"] };
 
     private static ResourceType Review(string group, string plural, string kind) => Cluster(group, "v1", plural, kind) with { Verbs = ["create"] };
 

@@ -18,9 +18,6 @@ public sealed record ResourceType(string Group, string Version, string Plural, s
 
     public SubresourceType[] Subresources { get; init; } = [];
 
-    /// <summary>Objects carry metadata.generation, raised by every change outside metadata and status.</summary>
-    public bool HasGeneration { get; init; }
-
     /// <summary>The finished deletion answers with the object instead of a Status.</summary>
     public bool ReturnsDeleted { get; init; }
 

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
+using Fabrik.Sandbox.Validation;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -82,25 +84,21 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
         new() { ["causes"] = new JsonArray(new JsonObject { ["message"] = message }) });
 
     /// <summary>422 with one cause per field.</summary>
-    public static ApiException Invalid(ResourceType type, string name, IReadOnlyList<FieldCause> causes)
+    public static ApiException Invalid(ResourceType type, string name, IReadOnlyList<FieldError> causes) =>
+        From(FieldError.Refusal(type.Group, type.Kind, name, causes), type, name);
+
+    /// <summary>A refusal by the rules of types, which do not know how the request was addressed.</summary>
+    public static ApiException From(RequestException refusal, ResourceType? type = null, string name = "")
     {
-        string[] lines = [.. causes.Select(cause => $"{cause.Field}: {cause.Message}")];
-        return new(
-            422,
-            "Invalid",
-            $"{type.GroupKind} \"{name}\" is invalid: " + (lines.Length == 1 ? lines[0] : $"[{string.Join(", ", lines)}]"),
-            new()
-            {
-                ["name"] = name,
-                ["group"] = type.Group,
-                ["kind"] = type.Kind,
-                ["causes"] = new JsonArray([.. causes.Select(cause => new JsonObject
-                {
-                    ["reason"] = cause.Reason,
-                    ["message"] = cause.Message,
-                    ["field"] = cause.Field,
-                })]),
-            });
+        var details = refusal.Details?.DeepClone() as JsonObject;
+        if (details is not null && type is not null && details["kind"] is null)
+        {
+            if (name.Length > 0) details["name"] = name;
+            if (type.Group.Length > 0) details["group"] = type.Group;
+            details["kind"] = type.Kind;
+        }
+
+        return new(refusal.Code, refusal.Reason, refusal.Message, details);
     }
 
     public static JsonObject Details(ResourceType type, string? name = null)
@@ -111,14 +109,4 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
         details["kind"] = type.Plural;
         return details;
     }
-}
-
-/// <summary>One field that is wrong: reason as in FieldValueInvalid, message with the reason's own words in front.</summary>
-public sealed record FieldCause(string Reason, string Message, string Field)
-{
-    public static FieldCause Required(string field, string message = "") =>
-        new("FieldValueRequired", message.Length == 0 ? "Required value" : "Required value: " + message, field);
-
-    public static FieldCause Invalid(string field, string value, string message) =>
-        new("FieldValueInvalid", $"Invalid value: {value}: {message}", field);
 }

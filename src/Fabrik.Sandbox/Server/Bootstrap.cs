@@ -13,10 +13,7 @@ public static class Bootstrap
     {
         foreach (var name in Namespaces)
         {
-            var ns = Named(name);
-            Strategy.PrepareForCreate(BuiltInTypes.Namespace, ns, new RequestContext(Access.Identity.Admin));
-            Strategy.AfterNaming(BuiltInTypes.Namespace, ns);
-            Put(cluster, BuiltInTypes.Namespace, ns);
+            Put(cluster, BuiltInTypes.Namespace, Named(name));
             FillNamespace(cluster, name);
         }
 
@@ -76,6 +73,7 @@ public static class Bootstrap
         var metadata = content.Metadata();
         metadata["uid"] = Guid.NewGuid().ToString();
         metadata["creationTimestamp"] = cluster.Now();
+        Strategy.PrepareForCreate(type, content, cluster.Now());
         // Null when it is there already: somebody else made it, which is as good.
         cluster.Store.Put(type, content, null);
     }

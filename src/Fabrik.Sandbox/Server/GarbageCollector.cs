@@ -19,7 +19,12 @@ public sealed class GarbageCollector
     public GarbageCollector(Cluster cluster)
     {
         this.cluster = cluster;
-        cluster.Store.OnChange = change => changes.Writer.TryWrite(change);
+        cluster.Store.OnChange = change =>
+        {
+            // At once: whoever has created a definition may use it in the next request.
+            if (change.Object.Type == BuiltInTypes.CustomResourceDefinition) Serve(change);
+            changes.Writer.TryWrite(change);
+        };
     }
 
     public async Task RunAsync(CancellationToken ct)
@@ -43,11 +48,16 @@ public sealed class GarbageCollector
         }
     }
 
+    private void Serve(StoreEvent change) =>
+        cluster.Catalog.SetCustom(change.Object.Name, change.Type == StoreEventType.Deleted ? [] : CustomType.Of(change.Object.Read()));
+
     private async Task FollowAsync(StoreEvent change, CancellationToken ct)
     {
         var now = change.Object;
+        if (now.Namespace.Length > 0) CountQuotas(now);
         if (change.Type == StoreEventType.Deleted)
         {
+            if (now.Type == BuiltInTypes.CustomResourceDefinition) DropObjects(now);
             if (now.Type == BuiltInTypes.Pod) cluster.Logs.Remove(now.Namespace, now.Name);
             foreach (var dependent in cluster.Store.DependentsOf(now.Uid)) await ReleaseAsync(dependent, ct);
             foreach (var owner in now.Owners) await FinishForegroundAsync(owner.Uid, ct);
@@ -67,6 +77,24 @@ public sealed class GarbageCollector
 
         if (now.IsDeleting) await FollowDeletionAsync(now, ct);
         else if (change.Type == StoreEventType.Added && now.Owners.Length > 0) await ReleaseAsync(now, ct);
+    }
+
+    private void DropObjects(StoredObject definition)
+    {
+        foreach (var type in CustomType.Of(definition.Read()).Take(1))
+        {
+            foreach (var stored in cluster.Store.Log(type).Now().From(null)) cluster.Store.Remove(stored);
+        }
+    }
+
+    private void CountQuotas(StoredObject changed)
+    {
+        if (changed.Type == BuiltInTypes.Event) return;
+        foreach (var stored in cluster.Store.Log(BuiltInTypes.ResourceQuota).Now().From(changed.Namespace))
+        {
+            if (stored.IsDeleting) continue;
+            Rewrite(stored, quota => quota["status"] = cluster.Admission.Quotas.Status(quota));
+        }
     }
 
     // A dependent whose owners are all gone is deleted; while one of them lives, only the dead ones are struck out.

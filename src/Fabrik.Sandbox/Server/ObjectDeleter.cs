@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Admission;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
 
 namespace Fabrik.Sandbox.Server;
@@ -45,7 +46,7 @@ public sealed class ObjectDeleter(Cluster cluster)
             {
                 metadata["deletionTimestamp"] = ObjectJson.Time(cluster.Clock.GetUtcNow() + TimeSpan.FromSeconds(grace));
                 metadata["deletionGracePeriodSeconds"] = grace;
-                if (type.HasGeneration) metadata["generation"] = (metadata.Number("generation") ?? 0) + 1;
+                if (metadata.Number("generation") is { } generation) metadata["generation"] = generation + 1;
                 changed = true;
             }
             else if (grace < (metadata.Number("deletionGracePeriodSeconds") ?? 0))

@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Admission;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Validation;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -18,6 +20,7 @@ public sealed class ObjectWriter(Cluster cluster)
     /// <summary>Stores a new object; with a dry run the answer is what would have been stored.</summary>
     public async Task<StoredObject> CreateAsync(ResourceType type, string? ns, JsonObject body, RequestContext context, CancellationToken ct)
     {
+        (type, body) = Stored(type, body);
         var metadata = body.Metadata();
         PlaceIn(type, ns, body);
         if (metadata.Text("resourceVersion") is { Length: > 0 }) throw new ApiException(500, "", "resourceVersion should not be set on objects to be created");
@@ -31,13 +34,12 @@ public sealed class ObjectWriter(Cluster cluster)
         metadata = body.Metadata();
         metadata["uid"] = Guid.NewGuid().ToString();
         metadata["creationTimestamp"] = cluster.Now();
-        if (type.HasGeneration) metadata["generation"] = 1;
-        Strategy.PrepareForCreate(type, body, context);
+        if (type.Custom is not null) metadata["generation"] = 1;
         var template = metadata.Text("name") is { Length: > 0 } ? null : metadata.Text("generateName");
         for (var attempt = 1; ; attempt++)
         {
             if (template is { Length: > 0 }) metadata["name"] = template[..Math.Min(template.Length, 58)] + Cluster.RandomSuffix();
-            Strategy.AfterNaming(type, body);
+            Strategy.PrepareForCreate(type, body, cluster.Now());
             var name = metadata.Text("name") ?? "";
             if (attempt == 1)
             {
@@ -65,6 +67,7 @@ public sealed class ObjectWriter(Cluster cluster)
     public async Task<(StoredObject Stored, bool Created)> UpdateAsync(
         ResourceType type, string? ns, string name, string subresource, JsonObject body, RequestContext context, CancellationToken ct)
     {
+        (type, body) = Stored(type, body);
         PlaceIn(type, ns, body);
         if (body.Metadata().Text("name") is not { Length: > 0 } own) body.Metadata()["name"] = name;
         else if (own != name) throw ApiException.BadRequest($"the name of the object ({own}) does not match the name on the URL ({name})");
@@ -78,7 +81,7 @@ public sealed class ObjectWriter(Cluster cluster)
 
             var changed = (JsonObject)body.DeepClone();
             TypeRules.Default(type, changed);
-            if (await ReplaceAsync(current, subresource, changed, track: true, context, "UpdateOptions", ct) is { } stored) return (stored, false);
+            if (await ReplaceAsync(current, subresource, changed, track: true, context, ct) is { } stored) return (stored, false);
             if (attempt == PatchAttempts) throw ApiException.Conflict(type, name);
         }
     }
@@ -90,6 +93,8 @@ public sealed class ObjectWriter(Cluster cluster)
     public async Task<(StoredObject Stored, bool Created)> PatchAsync(
         ResourceType type, string? ns, string name, string subresource, Func<JsonObject?, JsonObject> change, bool track, bool mayCreate, RequestContext context, CancellationToken ct)
     {
+        var shown = type;
+        type = Stored(type, []).Type;
         for (var attempt = 1; ; attempt++)
         {
             var current = cluster.Store.Get(type, ns, name);
@@ -106,15 +111,15 @@ public sealed class ObjectWriter(Cluster cluster)
                 }
             }
 
-            var changed = change(current.Read());
+            var (_, changed) = Stored(shown, change(Views.Content(shown, current)));
             TypeRules.Default(type, changed);
-            if (await ReplaceAsync(current, subresource, changed, track, context, "PatchOptions", ct) is { } stored) return (stored, false);
+            if (await ReplaceAsync(current, subresource, changed, track, context, ct) is { } stored) return (stored, false);
             if (attempt == PatchAttempts) throw ApiException.Conflict(type, name);
         }
     }
 
     private async Task<StoredObject?> ReplaceAsync(
-        StoredObject current, string subresource, JsonObject changed, bool track, RequestContext context, string options, CancellationToken ct)
+        StoredObject current, string subresource, JsonObject changed, bool track, RequestContext context, CancellationToken ct)
     {
         var type = current.Type;
         var old = current.Read();
@@ -130,23 +135,22 @@ public sealed class ObjectWriter(Cluster cluster)
             throw ApiException.Conflict(type, current.Name, $"Precondition failed: UID in precondition: {uid}, UID in object meta: {current.Uid}");
         }
 
-        if (metadata.Text("name") is { } name && name != current.Name) throw ApiException.Invalid(type, current.Name, [FieldCause.Invalid("metadata.name", $"\"{name}\"", "field is immutable")]);
+        if (metadata.Text("name") is { } name && name != current.Name) throw ApiException.Invalid(type, current.Name, [FieldError.Invalid("metadata.name", name, "field is immutable")]);
         foreach (var field in (ReadOnlySpan<string>)["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"])
         {
             metadata.Remove(field);
             if (oldMetadata[field] is { } value) metadata[field] = value.DeepClone();
         }
 
-        if (subresource == "status") KeepAllButStatus(type, old, changed);
-        else if (type.HasStatus) KeepStatus(old, changed);
+        Strategy.PrepareForUpdate(type, changed, old, subresource, cluster.Now());
         if (metadata["managedFields"] is not JsonArray && oldMetadata["managedFields"] is { } managed && track) metadata["managedFields"] = managed.DeepClone();
         if (track) Ownership.Track(type, old, changed, context, cluster.Now(), subresource);
 
-        var request = new AdmissionRequest("UPDATE", type, subresource, type.Namespaced ? current.Namespace : null, current.Name, changed, current, context) { OptionsKind = options };
+        var request = new AdmissionRequest("UPDATE", type, subresource, type.Namespaced ? current.Namespace : null, current.Name, changed, current, context);
         changed = await cluster.Admission.MutateAsync(request, ct);
-        Strategy.PrepareForUpdate(type, changed, old, subresource);
-        if (type.HasGeneration && ContentChanged(old, changed, type)) changed.Metadata()["generation"] = (old.Number("metadata", "generation") ?? 0) + 1;
-        Refuse(type, current.Name, TypeRules.Validate(type, changed, old));
+        Strategy.PrepareForUpdate(type, changed, old, subresource, cluster.Now());
+        Strategy.CountGeneration(type, changed, old);
+        Refuse(type, current.Name, TypeRules.Validate(type, changed, old, subresource));
         await cluster.Admission.ValidateAsync(request with { Object = changed }, ct);
         if (SameButTimes(old, changed)) return current;
         if (current.IsDeleting && subresource.Length == 0 && Finalizers(changed) == 0 && (changed.Number("metadata", "deletionGracePeriodSeconds") ?? 0) == 0)
@@ -159,6 +163,10 @@ public sealed class ObjectWriter(Cluster cluster)
         quota?.Invoke();
         return new StoredObject(type, changed, current.ResourceVersion);
     }
+
+    // Events of the newer group are kept in the shape of the core group.
+    private static (ResourceType Type, JsonObject Body) Stored(ResourceType type, JsonObject body) =>
+        type == BuiltInTypes.NewEvent ? (BuiltInTypes.Event, EventViews.Convert(body, BuiltInTypes.Event)) : (type, body);
 
     private void RequireNamespace(ResourceType type, string? ns, string name)
     {
@@ -180,50 +188,12 @@ public sealed class ObjectWriter(Cluster cluster)
         else if (own != ns) throw ApiException.BadRequest($"the namespace of the provided object does not match the namespace sent on the request");
     }
 
-    private static void Refuse(ResourceType type, string name, IReadOnlyList<FieldCause> causes)
+    private static void Refuse(ResourceType type, string name, IReadOnlyList<FieldError> causes)
     {
         if (causes.Count > 0) throw ApiException.Invalid(type, name, causes);
     }
 
     private static int Finalizers(JsonObject content) => (content.At("metadata", "finalizers") as JsonArray)?.Count ?? 0;
-
-    private static void KeepStatus(JsonObject old, JsonObject changed)
-    {
-        changed.Remove("status");
-        if (old["status"] is { } status) changed["status"] = status.DeepClone();
-    }
-
-    // Built-in kinds let labels and annotations through with a status; custom resources keep all metadata.
-    private static void KeepAllButStatus(ResourceType type, JsonObject old, JsonObject changed)
-    {
-        foreach (var name in changed.Select(property => property.Key).Where(key => key is not ("metadata" or "status")).ToList()) changed.Remove(name);
-        foreach (var (name, value) in old)
-        {
-            if (name is not ("metadata" or "status")) changed[name] = value?.DeepClone();
-        }
-
-        if (type.Custom is null)
-        {
-            changed.Metadata().Remove("ownerReferences");
-            if (old.At("metadata", "ownerReferences") is { } owners) changed.Metadata()["ownerReferences"] = owners.DeepClone();
-            return;
-        }
-
-        var managed = changed.At("metadata", "managedFields")?.DeepClone();
-        changed["metadata"] = old.Metadata().DeepClone();
-        if (managed is not null) changed.Metadata()["managedFields"] = managed;
-    }
-
-    private static bool ContentChanged(JsonObject old, JsonObject changed, ResourceType type)
-    {
-        static bool Counts(string key, ResourceType type) => key is not ("metadata" or "kind" or "apiVersion") && (key != "status" || !type.HasStatus);
-        foreach (var (name, value) in changed)
-        {
-            if (Counts(name, type) && !JsonNode.DeepEquals(value, old[name])) return true;
-        }
-
-        return old.Any(property => Counts(property.Key, type) && !changed.ContainsKey(property.Key));
-    }
 
     // A write that changes nothing leaves the resourceVersion; the times in managedFields do not count as a change.
     private static bool SameButTimes(JsonObject old, JsonObject changed)

@@ -3,7 +3,9 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Access;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Validation;
 using Microsoft.AspNetCore.Http;
 
 namespace Fabrik.Sandbox.Server;
@@ -65,7 +67,7 @@ public sealed class PodRequests(Cluster cluster, CancellationToken stopping)
         }
 
         var node = body.Text("target", "name") ?? "";
-        if (node.Length == 0) throw ApiException.Invalid(BuiltInTypes.Pod, name, [FieldCause.Required("target.name")]);
+        if (node.Length == 0) throw ApiException.Invalid(BuiltInTypes.Pod, name, [FieldError.Required("target.name")]);
         await Task.CompletedTask;
         while (true)
         {

@@ -4,11 +4,12 @@ using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Store;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
 
 namespace Fabrik.Sandbox.Server;
 
 /// <summary>From a request to its answer: who asks, may they, what do they want, and how it is said.</summary>
-public sealed class RequestHandler(Cluster cluster, Authenticator authenticator, CancellationToken stopping)
+public sealed partial class RequestHandler(Cluster cluster, Authenticator authenticator, ILogger logger, CancellationToken stopping)
 {
     private readonly Reader reader = new(cluster);
     private readonly Watcher watcher = new(cluster, stopping);
@@ -45,7 +46,7 @@ public sealed class RequestHandler(Cluster cluster, Authenticator authenticator,
         catch (Schema.RequestException refusal) when (!http.Response.HasStarted)
         {
             AddWarnings(http, context);
-            await WriteAsync(http, refusal.Code, ObjectJson.Serialize(new ApiException(refusal.Code, refusal.Reason, refusal.Message, refusal.Details).ToStatus()));
+            await WriteAsync(http, refusal.Code, ObjectJson.Serialize(ApiException.From(refusal).ToStatus()));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested || stopping.IsCancellationRequested)
         {
@@ -54,6 +55,12 @@ public sealed class RequestHandler(Cluster cluster, Authenticator authenticator,
         catch (BadHttpRequestException) when (!http.Response.HasStarted)
         {
             await WriteAsync(http, 413, ObjectJson.Serialize(ApiException.TooLarge(RequestBody.Limit).ToStatus()));
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            // A fault of this server: said aloud, and the client is told, but the server lives on.
+            Log.RequestFailed(logger, http.Request.Method, http.Request.Path, error);
+            if (!http.Response.HasStarted) await WriteAsync(http, 500, ObjectJson.Serialize(ApiException.Internal(error.Message).ToStatus()));
         }
     }
 
@@ -262,5 +269,11 @@ public sealed class RequestHandler(Cluster cluster, Authenticator authenticator,
         http.Response.ContentType = "application/json";
         http.Response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(http.Request.Method)) await http.Response.Body.WriteAsync(body, http.RequestAborted);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed in the sandbox's API server; please report it with the request")]
+        public static partial void RequestFailed(ILogger logger, string method, PathString path, Exception error);
     }
 }

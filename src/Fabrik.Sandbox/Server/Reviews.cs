@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Access;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Validation;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -62,7 +64,7 @@ public sealed class Reviews(Cluster cluster, Authenticator authenticator)
         var seconds = spec.Number("expirationSeconds") ?? DefaultLifetime;
         if (seconds is < ShortestLifetime or > LongestLifetime)
         {
-            throw ApiException.Invalid(TokenRequestType, "", [FieldCause.Invalid("spec.expirationSeconds", $"{seconds}", seconds < ShortestLifetime ? "may not specify a duration less than 10 minutes" : "may not specify a duration larger than 2^32 seconds")]);
+            throw ApiException.Invalid(TokenRequestType, "", [FieldError.Invalid("spec.expirationSeconds", JsonValue.Create(seconds), seconds < ShortestLifetime ? "may not specify a duration less than 10 minutes" : "may not specify a duration larger than 2^32 seconds")]);
         }
 
         string[] audiences = [.. spec.Texts("audiences")];
@@ -124,7 +126,7 @@ public sealed class Reviews(Cluster cluster, Authenticator authenticator)
     private static Identity Subject(JsonObject spec, ResourceType type)
     {
         var (user, groups) = (spec.Text("user") ?? "", spec.Texts("groups").ToArray());
-        if (user.Length == 0 && groups.Length == 0) throw ApiException.Invalid(type, "", [FieldCause.Invalid("spec.user", "\"\"", "at least one of user or group must be specified")]);
+        if (user.Length == 0 && groups.Length == 0) throw ApiException.Invalid(type, "", [FieldError.Invalid("spec.user", "", "at least one of user or group must be specified")]);
         return new(user, spec.Text("uid") ?? "", groups);
     }
 

@@ -77,7 +77,7 @@ public sealed class SandboxServer : IAsyncDisposable
         Bootstrap.Fill(parts);
         var adminToken = options.AdminToken ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddSimpleConsole();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(2));
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
@@ -92,7 +92,7 @@ public sealed class SandboxServer : IAsyncDisposable
             });
         });
         var web = builder.Build();
-        var handler = new RequestHandler(parts, new Authenticator(parts.Tokens, adminToken), web.Lifetime.ApplicationStopping);
+        var handler = new RequestHandler(parts, new Authenticator(parts.Tokens, adminToken), web.Services.GetRequiredService<ILogger<RequestHandler>>(), web.Lifetime.ApplicationStopping);
         web.Run(handler.HandleAsync);
         try
         {
@@ -115,6 +115,7 @@ public sealed class SandboxServer : IAsyncDisposable
         await app.DisposeAsync();
         await housekeeping;
         cluster.Tokens.Dispose();
+        cluster.Admission.Dispose();
         stopping.Dispose();
     }
 }

@@ -1,96 +1,65 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Validation;
 
 namespace Fabrik.Sandbox.Server;
 
-/// <summary>What single kinds do to their objects on the way into the store, beyond defaults.</summary>
+/// <summary>What the server itself writes into an object on its way to the store, where the object alone does not tell it.</summary>
 public static class Strategy
 {
-    public static void PrepareForCreate(ResourceType type, JsonObject content, RequestContext context)
+    /// <summary>Name and uid are set. Done again when the generated name was taken.</summary>
+    public static void PrepareForCreate(ResourceType type, JsonObject content, string now)
     {
-        if (type.HasStatus && type != BuiltInTypes.Node)
+        if (type is { Custom: not null, HasStatus: true }) content.Remove("status");
+        Lifecycle.PrepareCreate(content);
+        if (type == BuiltInTypes.Namespace) content.Metadata().Child("labels")[Names.Labels.NamespaceName] = content.Metadata().Text("name");
+        if (type == BuiltInTypes.CustomResourceDefinition) content["status"] = CustomType.Status(content, now);
+    }
+
+    public static void PrepareForUpdate(ResourceType type, JsonObject content, JsonObject old, string subresource, string now)
+    {
+        if (subresource == "status") KeepAllButStatus(type, old, content);
+        else if (type.HasStatus)
         {
             content.Remove("status");
-            if (type.Custom is null) content["status"] = new JsonObject();
+            if (old["status"] is { } status) content["status"] = status.DeepClone();
         }
 
-        switch (type.Storage)
-        {
-            case "namespaces":
-                content.Child("spec")["finalizers"] = new JsonArray("kubernetes");
-                content["status"] = new JsonObject { ["phase"] = "Active" };
-                break;
-            case "pods":
-                content["status"] = new JsonObject { ["phase"] = "Pending", ["qosClass"] = QualityOfService(content) };
-                break;
-            case "secrets":
-                MergeStringData(content);
-                break;
-        }
+        if (type == BuiltInTypes.CustomResourceDefinition && subresource.Length == 0) content["status"] = CustomType.Status(content, now);
+        if (type == BuiltInTypes.Secret) Lifecycle.PrepareUpdate(content, old);
+        if (subresource == "status" && type == BuiltInTypes.Pod && old.Text("status", "qosClass") is { } quality) content.Child("status")["qosClass"] ??= quality;
     }
 
-    /// <summary>What needs the final name: with generateName it is known late.</summary>
-    public static void AfterNaming(ResourceType type, JsonObject content)
+    /// <summary>After admission: a change outside metadata and status makes a new generation, where the kind counts them.</summary>
+    public static void CountGeneration(ResourceType type, JsonObject content, JsonObject old)
     {
-        if (type == BuiltInTypes.Namespace)
-        {
-            content.Metadata().Child("labels")[Names.Labels.NamespaceName] = content.Metadata().Text("name");
-        }
-
-        if (type == BuiltInTypes.Job) SelectOwnPods(content);
+        if (old.Number("metadata", "generation") is not { } generation) return;
+        bool Counts(string key) => key is not ("metadata" or "kind" or "apiVersion") && (key != "status" || !type.HasStatus);
+        var changed = content.Any(property => Counts(property.Key) && !JsonNode.DeepEquals(property.Value, old[property.Key]))
+            || old.Any(property => Counts(property.Key) && !content.ContainsKey(property.Key));
+        content.Metadata()["generation"] = changed ? generation + 1 : generation;
     }
 
-    public static void PrepareForUpdate(ResourceType type, JsonObject content, JsonObject old, string subresource)
+    // Built-in kinds let labels and annotations through with a status; custom resources keep all metadata.
+    private static void KeepAllButStatus(ResourceType type, JsonObject old, JsonObject content)
     {
-        if (type.Storage == "secrets") MergeStringData(content);
-        if (type.Storage == "pods" && subresource == "status" && content["status"] is JsonObject status && status["qosClass"] is null && old.Text("status", "qosClass") is { } quality)
+        foreach (var name in content.Select(property => property.Key).Where(key => key is not ("metadata" or "status")).ToList()) content.Remove(name);
+        foreach (var (name, value) in old)
         {
-            status["qosClass"] = quality;
-        }
-    }
-
-    /// <summary>Unless the Job brings its own selector, it selects by its uid: labels on the Job and its template, and the selector.</summary>
-    private static void SelectOwnPods(JsonObject job)
-    {
-        var spec = job.Child("spec");
-        if (spec.Flag("manualSelector") == true) return;
-        var uid = job.Metadata().Text("uid")!;
-        var name = job.Metadata().Text("name")!;
-        foreach (var labels in (ReadOnlySpan<JsonObject>)[job.Metadata().Child("labels"), spec.Child("template").Metadata().Child("labels")])
-        {
-            labels["controller-uid"] = uid;
-            labels["job-name"] = name;
-            labels["batch.kubernetes.io/controller-uid"] = uid;
-            labels["batch.kubernetes.io/job-name"] = name;
+            if (name is not ("metadata" or "status")) content[name] = value?.DeepClone();
         }
 
-        spec.Child("selector").Child("matchLabels")["batch.kubernetes.io/controller-uid"] = uid;
-    }
-
-    private static void MergeStringData(JsonObject secret)
-    {
-        if (secret["stringData"] is not JsonObject plain) return;
-        foreach (var (name, value) in plain) secret.Child("data")[name] = Convert.ToBase64String(Encoding.UTF8.GetBytes(value.Text() ?? ""));
-        secret.Remove("stringData");
-    }
-
-    private static string QualityOfService(JsonObject pod)
-    {
-        var any = false;
-        var guaranteed = true;
-        foreach (var container in pod.Items("spec", "containers").Concat(pod.Items("spec", "initContainers")))
+        if (type.Custom is null)
         {
-            foreach (var resource in (ReadOnlySpan<string>)["cpu", "memory"])
-            {
-                var request = container.Text("resources", "requests", resource);
-                var limit = container.Text("resources", "limits", resource);
-                any |= request is not null || limit is not null;
-                guaranteed &= limit is not null && (request is null || request == limit);
-            }
+            content.Metadata().Remove("ownerReferences");
+            if (old.At("metadata", "ownerReferences") is { } owners) content.Metadata()["ownerReferences"] = owners.DeepClone();
+            return;
         }
 
-        return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+        var managed = content.At("metadata", "managedFields")?.DeepClone();
+        content["metadata"] = old.Metadata().DeepClone();
+        if (managed is not null) content.Metadata()["managedFields"] = managed;
     }
 }

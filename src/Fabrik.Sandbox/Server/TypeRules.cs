@@ -5,6 +5,7 @@ using Fabrik.Sandbox.Patches;
 using Fabrik.Sandbox.Protobuf;
 using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Validation;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -19,9 +20,19 @@ public static class TypeRules
     /// <summary>Fills in defaults. The object is changed.</summary>
     public static void Default(ResourceType type, JsonObject content)
     {
+        if (type.Custom is null) Defaults.Apply(content);
     }
 
-    public static IReadOnlyList<FieldCause> Validate(ResourceType type, JsonObject content, JsonObject? old) => [];
+    /// <summary>What is wrong with an object that is about to be stored; <paramref name="old"/> is null for a new one.</summary>
+    public static IReadOnlyList<FieldError> Validate(ResourceType type, JsonObject content, JsonObject? old, string subresource = "")
+    {
+        var own = type.Custom?.Schema.Validate(content) ?? [];
+        return [.. own, .. old is null ? Validator.Create(content) : Validator.Update(content, old, subresource.Length == 0 ? null : subresource)];
+    }
+
+    /// <summary>A document that a patch or webhook has changed, in the form the server stores. Throws when a field has the wrong type.</summary>
+    public static JsonObject Canonical(ResourceType type, JsonObject content) =>
+        type.Custom is { } custom ? custom.Schema.Decode(content).Object : Schema(type) is { } schema ? ObjectDecoder.FromNode(content, schema).Object : content;
 
     /// <summary>The object in the body of a create or update, in the form the server stores.</summary>
     public static JsonObject Decode(ResourceType type, byte[] body, string mediaType, RequestContext context)
@@ -30,8 +41,8 @@ public static class TypeRules
         if (mediaType == ProtobufBody.ContentType) return Typed(type, ProtobufBody.Decode(body, schema));
         var node = Parse(body, mediaType, out var duplicates);
         Typed(type, node);
-        var decoded = schema is null ? new DecodedObject(node, duplicates) : ObjectDecoder.FromNode(node, schema);
-        if (schema is not null && duplicates.Count > 0) decoded = decoded with { Problems = [.. duplicates, .. decoded.Problems] };
+        var decoded = type.Custom is { } custom ? custom.Schema.Decode(node) : schema is null ? new DecodedObject(node, []) : ObjectDecoder.FromNode(node, schema);
+        if (duplicates.Count > 0) decoded = decoded with { Problems = [.. duplicates, .. decoded.Problems] };
         foreach (var warning in decoded.Judge(ObjectDecoder.Mode(context.FieldValidation), type.Version, type.Kind)) context.Warn(warning);
         return decoded.Object;
     }
@@ -77,8 +88,7 @@ public static class TypeRules
 
     private static JsonObject Checked(ResourceType type, JsonObject patched, byte[] patch, RequestContext context)
     {
-        if (Schema(type) is not { } schema) return patched;
-        var decoded = ObjectDecoder.FromNode(patched, schema);
+        var decoded = type.Custom is { } custom ? custom.Schema.Decode(patched) : Schema(type) is { } schema ? ObjectDecoder.FromNode(patched, schema) : new DecodedObject(patched, []);
         foreach (var warning in decoded.JudgePatch(ObjectDecoder.Mode(context.FieldValidation), Encoding.UTF8.GetString(patch))) context.Warn(warning);
         return decoded.Object;
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
 using Microsoft.AspNetCore.Http;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Sandbox.Schema;
 
 namespace Fabrik.Sandbox.Store;
 

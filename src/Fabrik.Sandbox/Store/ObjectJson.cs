@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Fabrik.Sandbox.Schema;
 
 namespace Fabrik.Sandbox.Store;
 
@@ -11,17 +12,6 @@ public static class ObjectJson
     public static readonly JsonSerializerOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
-
-    public static JsonNode? At(this JsonNode? node, params ReadOnlySpan<string> path)
-    {
-        foreach (var step in path)
-        {
-            if (node is not JsonObject map) return null;
-            node = map[step];
-        }
-
-        return node;
-    }
 
     public static string? Text(this JsonNode? node, params ReadOnlySpan<string> path) =>
         node.At(path) is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
@@ -39,15 +29,6 @@ public static class ObjectJson
 
     public static IEnumerable<string> Texts(this JsonNode? node, params ReadOnlySpan<string> path) =>
         node.Items(path).Select(item => item.Text()).OfType<string>();
-
-    /// <summary>The object below <paramref name="name"/>, made when it is absent.</summary>
-    public static JsonObject Child(this JsonObject node, string name)
-    {
-        if (node[name] is JsonObject child) return child;
-        child = [];
-        node[name] = child;
-        return child;
-    }
 
     public static JsonObject Metadata(this JsonObject node) => node.Child("metadata");
 

@@ -1,0 +1,26 @@
+using System.Text.Json.Nodes;
+using Fabrik.Admission;
+using Fabrik.Sandbox.Store;
+
+namespace Fabrik.Sandbox.Admission;
+
+/// <summary>
+/// Match conditions are CEL, which this server does not evaluate. It knows the expressions that Fabrik registers, each as a function;
+/// a configuration with any other is refused when it is written.
+/// </summary>
+public static class MatchConditions
+{
+    private static readonly Dictionary<string, Func<JsonObject?, bool>> Known = new(StringComparer.Ordinal)
+    {
+        [Normal(WebhookRegistration.NotOptedOut)] = content => Optimize(content) != "false",
+        [Normal(WebhookRegistration.OptedIn)] = content => Optimize(content) == "true",
+        ["true"] = _ => true,
+    };
+
+    /// <summary>Null when the expression is none of the known ones; white space does not matter.</summary>
+    public static Func<JsonObject?, bool>? Find(string expression) => Known.GetValueOrDefault(Normal(expression));
+
+    private static string? Optimize(JsonObject? content) => content.Text("metadata", "annotations", Names.Annotations.Optimize);
+
+    private static string Normal(string expression) => string.Concat(expression.Where(c => !char.IsWhiteSpace(c)));
+}

@@ -1,0 +1,127 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Fabrik.Sandbox.Schema;
+using Fabrik.Sandbox.Server;
+using Fabrik.Sandbox.Store;
+
+namespace Fabrik.Sandbox.Admission;
+
+/// <summary>The call could not be made or its answer is none: what then happens is the webhook's failurePolicy.</summary>
+public sealed class WebhookFailure(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>A webhook's verdict.</summary>
+/// <param name="Patch">The operations, or null.</param>
+public sealed record WebhookAnswer(bool Allowed, JsonNode? Status, JsonArray? Patch, IReadOnlyList<string> Warnings);
+
+/// <summary>Calls webhooks over HTTPS, trusting exactly their caBundle. Connections are kept per webhook address and bundle.</summary>
+public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : IDisposable
+{
+    private const int AnswerLimit = 3 * 1024 * 1024;
+
+    private readonly ConcurrentDictionary<(string Bundle, string Host), HttpClient> clients = new();
+
+    public async Task<WebhookAnswer> CallAsync(Webhook webhook, AdmissionRequest request, bool mayPatch, CancellationToken ct)
+    {
+        var uid = Guid.NewGuid().ToString();
+        var body = AdmissionReviewWriter.Write(request, uid);
+        using var timer = new CancellationTokenSource(webhook.Timeout, TimeProvider.System);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, timer.Token);
+        try
+        {
+            var (client, address) = Client(webhook);
+            var separator = address.Query.Length > 0 ? '&' : '?';
+            using var message = new HttpRequestMessage(HttpMethod.Post, $"{address}{separator}timeout={webhook.Timeout.TotalSeconds:0}s") { Content = new ByteArrayContent(body) };
+            message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            message.Headers.Accept.ParseAdd("application/json");
+            message.Headers.UserAgent.ParseAdd("kube-apiserver-admission");
+            using var response = await client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, linked.Token);
+            if ((int)response.StatusCode is < 200 or >= 300) throw new WebhookFailure($"the server answered with status {(int)response.StatusCode}");
+            return Read(await response.Content.ReadAsByteArrayAsync(linked.Token), uid, mayPatch);
+        }
+        catch (OperationCanceledException error) when (!ct.IsCancellationRequested)
+        {
+            throw new WebhookFailure("context deadline exceeded", error);
+        }
+        catch (HttpRequestException error)
+        {
+            throw new WebhookFailure(error.InnerException?.Message ?? error.Message, error);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var client in clients.Values) client.Dispose();
+    }
+
+    private static WebhookAnswer Read(byte[] bytes, string uid, bool mayPatch)
+    {
+        JsonNode? review;
+        try
+        {
+            review = JsonNode.Parse(bytes);
+        }
+        catch (JsonException error)
+        {
+            throw new WebhookFailure("the answer is not JSON: " + error.Message, error);
+        }
+
+        if (review.Text("kind") != "AdmissionReview" || review.Text("apiVersion") != "admission.k8s.io/v1") throw new WebhookFailure($"expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {review.Text("apiVersion")}, Kind={review.Text("kind")}");
+        if (review.At("response") is not JsonObject response) throw new WebhookFailure("webhook response was absent");
+        if (response.Text("uid") != uid) throw new WebhookFailure($"expected response.uid=\"{uid}\", got \"{response.Text("uid")}\"");
+        var patch = mayPatch ? Patch(response) : null;
+        return new(response.Flag("allowed") == true, response["status"], patch, [.. response.Texts("warnings")]);
+    }
+
+    private static JsonArray? Patch(JsonObject response)
+    {
+        var (text, type) = (response.Text("patch"), response.Text("patchType"));
+        if (string.IsNullOrEmpty(text)) return type is null ? null : throw new WebhookFailure("webhook response contains patchType but not patch");
+        if (type is null) throw new WebhookFailure("webhook returned response.patch but not response.patchType");
+        if (type != "JSONPatch") throw new WebhookFailure($"webhook returned invalid response.patchType of \"{type}\"");
+        try
+        {
+            return JsonNode.Parse(Convert.FromBase64String(text)) as JsonArray ?? throw new WebhookFailure("the patch is not a list of operations");
+        }
+        catch (Exception error) when (error is JsonException or FormatException)
+        {
+            throw new WebhookFailure("the patch cannot be decoded: " + error.Message, error);
+        }
+    }
+
+    private (HttpClient Client, Uri Address) Client(Webhook webhook)
+    {
+        var config = webhook.ClientConfig;
+        var bundle = config.Text("caBundle") ?? "";
+        if (config.Text("url") is { } url) return (clients.GetOrAdd((bundle, ""), Make), new Uri(url));
+        var (ns, name) = (config.Text("service", "namespace") ?? "", config.Text("service", "name") ?? "");
+        var key = $"{ns}/{name}:{config.Number("service", "port") ?? 443}";
+        if (!services.TryGetValue(key, out var target)) throw new WebhookFailure($"service \"{name}\" not found: nothing stands for {key} here");
+        return (clients.GetOrAdd((bundle, $"{name}.{ns}.svc"), Make), new Uri(target, config.Text("service", "path") ?? "/"));
+    }
+
+    private static HttpClient Make((string Bundle, string Host) key)
+    {
+        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) };
+        if (key.Host.Length > 0) handler.SslOptions.TargetHost = key.Host;
+        if (key.Bundle.Length > 0)
+        {
+            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            try
+            {
+                policy.CustomTrustStore.ImportFromPem(Encoding.ASCII.GetString(Convert.FromBase64String(key.Bundle)));
+            }
+            catch (Exception error) when (error is FormatException or System.Security.Cryptography.CryptographicException)
+            {
+                throw new WebhookFailure("unable to load root certificates: unable to parse bytes as PEM block", error);
+            }
+
+            handler.SslOptions.CertificateChainPolicy = policy;
+        }
+
+        return new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan, MaxResponseContentBufferSize = AnswerLimit };
+    }
+}
