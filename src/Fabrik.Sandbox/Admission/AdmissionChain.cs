@@ -87,11 +87,11 @@ public sealed class AdmissionChain(Cluster cluster) : IDisposable
         {
             answer = await caller.CallAsync(webhook, request, mayPatch, ct);
         }
-        catch (WebhookFailure) when (webhook.FailOpen)
+        catch (WebhookFailedException) when (webhook.FailOpen)
         {
             return null;
         }
-        catch (WebhookFailure error)
+        catch (WebhookFailedException error)
         {
             throw ApiException.Internal($"failed calling webhook \"{webhook.Name}\": failed to call webhook: {error.Message}");
         }

@@ -11,7 +11,7 @@ using Fabrik.Sandbox.Store;
 namespace Fabrik.Sandbox.Admission;
 
 /// <summary>The call could not be made or its answer is none: what then happens is the webhook's failurePolicy.</summary>
-public sealed class WebhookFailure(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class WebhookFailedException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>A webhook's verdict.</summary>
 /// <param name="Patch">The operations, or null.</param>
@@ -39,16 +39,16 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : I
             message.Headers.Accept.ParseAdd("application/json");
             message.Headers.UserAgent.ParseAdd("kube-apiserver-admission");
             using var response = await client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, linked.Token);
-            if ((int)response.StatusCode is < 200 or >= 300) throw new WebhookFailure($"the server answered with status {(int)response.StatusCode}");
+            if ((int)response.StatusCode is < 200 or >= 300) throw new WebhookFailedException($"the server answered with status {(int)response.StatusCode}");
             return Read(await response.Content.ReadAsByteArrayAsync(linked.Token), uid, mayPatch);
         }
         catch (OperationCanceledException error) when (!ct.IsCancellationRequested)
         {
-            throw new WebhookFailure("context deadline exceeded", error);
+            throw new WebhookFailedException("context deadline exceeded", error);
         }
         catch (HttpRequestException error)
         {
-            throw new WebhookFailure(error.InnerException?.Message ?? error.Message, error);
+            throw new WebhookFailedException(error.InnerException?.Message ?? error.Message, error);
         }
     }
 
@@ -66,12 +66,12 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : I
         }
         catch (JsonException error)
         {
-            throw new WebhookFailure("the answer is not JSON: " + error.Message, error);
+            throw new WebhookFailedException("the answer is not JSON: " + error.Message, error);
         }
 
-        if (review.Text("kind") != "AdmissionReview" || review.Text("apiVersion") != "admission.k8s.io/v1") throw new WebhookFailure($"expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {review.Text("apiVersion")}, Kind={review.Text("kind")}");
-        if (review.At("response") is not JsonObject response) throw new WebhookFailure("webhook response was absent");
-        if (response.Text("uid") != uid) throw new WebhookFailure($"expected response.uid=\"{uid}\", got \"{response.Text("uid")}\"");
+        if (review.Text("kind") != "AdmissionReview" || review.Text("apiVersion") != "admission.k8s.io/v1") throw new WebhookFailedException($"expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {review.Text("apiVersion")}, Kind={review.Text("kind")}");
+        if (review.At("response") is not JsonObject response) throw new WebhookFailedException("webhook response was absent");
+        if (response.Text("uid") != uid) throw new WebhookFailedException($"expected response.uid=\"{uid}\", got \"{response.Text("uid")}\"");
         var patch = mayPatch ? Patch(response) : null;
         return new(response.Flag("allowed") == true, response["status"], patch, [.. response.Texts("warnings")]);
     }
@@ -79,16 +79,16 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : I
     private static JsonArray? Patch(JsonObject response)
     {
         var (text, type) = (response.Text("patch"), response.Text("patchType"));
-        if (string.IsNullOrEmpty(text)) return type is null ? null : throw new WebhookFailure("webhook response contains patchType but not patch");
-        if (type is null) throw new WebhookFailure("webhook returned response.patch but not response.patchType");
-        if (type != "JSONPatch") throw new WebhookFailure($"webhook returned invalid response.patchType of \"{type}\"");
+        if (string.IsNullOrEmpty(text)) return type is null ? null : throw new WebhookFailedException("webhook response contains patchType but not patch");
+        if (type is null) throw new WebhookFailedException("webhook returned response.patch but not response.patchType");
+        if (type != "JSONPatch") throw new WebhookFailedException($"webhook returned invalid response.patchType of \"{type}\"");
         try
         {
-            return JsonNode.Parse(Convert.FromBase64String(text)) as JsonArray ?? throw new WebhookFailure("the patch is not a list of operations");
+            return JsonNode.Parse(Convert.FromBase64String(text)) as JsonArray ?? throw new WebhookFailedException("the patch is not a list of operations");
         }
         catch (Exception error) when (error is JsonException or FormatException)
         {
-            throw new WebhookFailure("the patch cannot be decoded: " + error.Message, error);
+            throw new WebhookFailedException("the patch cannot be decoded: " + error.Message, error);
         }
     }
 
@@ -99,7 +99,7 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : I
         if (config.Text("url") is { } url) return (clients.GetOrAdd((bundle, ""), Make), new Uri(url));
         var (ns, name) = (config.Text("service", "namespace") ?? "", config.Text("service", "name") ?? "");
         var key = $"{ns}/{name}:{config.Number("service", "port") ?? 443}";
-        if (!services.TryGetValue(key, out var target)) throw new WebhookFailure($"service \"{name}\" not found: nothing stands for {key} here");
+        if (!services.TryGetValue(key, out var target)) throw new WebhookFailedException($"service \"{name}\" not found: nothing stands for {key} here");
         return (clients.GetOrAdd((bundle, $"{name}.{ns}.svc"), Make), new Uri(target, config.Text("service", "path") ?? "/"));
     }
 
@@ -116,7 +116,7 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : I
             }
             catch (Exception error) when (error is FormatException or System.Security.Cryptography.CryptographicException)
             {
-                throw new WebhookFailure("unable to load root certificates: unable to parse bytes as PEM block", error);
+                throw new WebhookFailedException("unable to load root certificates: unable to parse bytes as PEM block", error);
             }
 
             handler.SslOptions.CertificateChainPolicy = policy;

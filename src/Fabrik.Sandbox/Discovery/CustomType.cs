@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Sandbox.Patches;
 using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
 using Fabrik.Sandbox.Validation;
@@ -12,7 +13,9 @@ public sealed class CustomType
     {
         Definition = definition;
         Version = version;
-        Schema = new(version.At("schema", "openAPIV3Schema") as JsonObject);
+        var schema = version.At("schema", "openAPIV3Schema") as JsonObject;
+        Schema = new(schema);
+        Shape = FieldShape.Of(schema);
         SelectableFields = [.. version.Items("selectableFields").Select(field => field.Text("jsonPath") ?? "")];
     }
 
@@ -23,6 +26,8 @@ public sealed class CustomType
     public JsonObject Version { get; }
 
     public CustomSchema Schema { get; }
+
+    public FieldShape Shape { get; }
 
     public IReadOnlyList<string> SelectableFields { get; }
 

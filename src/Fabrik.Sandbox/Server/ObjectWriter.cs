@@ -18,7 +18,10 @@ public sealed class ObjectWriter(Cluster cluster)
     private const int PatchAttempts = 5;
 
     /// <summary>Stores a new object; with a dry run the answer is what would have been stored.</summary>
-    public async Task<StoredObject> CreateAsync(ResourceType type, string? ns, JsonObject body, RequestContext context, CancellationToken ct)
+    public Task<StoredObject> CreateAsync(ResourceType type, string? ns, JsonObject body, RequestContext context, CancellationToken ct) =>
+        CreateAsync(type, ns, body, context, track: true, ct);
+
+    private async Task<StoredObject> CreateAsync(ResourceType type, string? ns, JsonObject body, RequestContext context, bool track, CancellationToken ct)
     {
         (type, body) = Stored(type, body);
         var metadata = body.Metadata();
@@ -27,7 +30,7 @@ public sealed class ObjectWriter(Cluster cluster)
         foreach (var field in (ReadOnlySpan<string>)["uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"]) metadata.Remove(field);
         RequireNamespace(type, ns, metadata.Text("name") ?? "");
         TypeRules.Default(type, body);
-        Ownership.Track(type, null, body, context, cluster.Now());
+        if (track) Ownership.Track(type, null, body, context, cluster.Clock.GetUtcNow());
 
         var request = new AdmissionRequest("CREATE", type, "", ns, metadata.Text("name") ?? "", body, null, context);
         body = await cluster.Admission.MutateAsync(request, ct);
@@ -103,7 +106,7 @@ public sealed class ObjectWriter(Cluster cluster)
                 if (!mayCreate || subresource.Length > 0) throw ApiException.NotFound(type, name);
                 try
                 {
-                    return (await CreateAsync(type, ns, change(null), context, ct), true);
+                    return (await CreateAsync(type, ns, change(null), context, track, ct), true);
                 }
                 catch (ApiException error) when (error.Code == 409 && attempt < PatchAttempts)
                 {
@@ -143,8 +146,7 @@ public sealed class ObjectWriter(Cluster cluster)
         }
 
         Strategy.PrepareForUpdate(type, changed, old, subresource, cluster.Now());
-        if (metadata["managedFields"] is not JsonArray && oldMetadata["managedFields"] is { } managed && track) metadata["managedFields"] = managed.DeepClone();
-        if (track) Ownership.Track(type, old, changed, context, cluster.Now(), subresource);
+        if (track) Ownership.Track(type, old, changed, context, cluster.Clock.GetUtcNow(), subresource);
 
         var request = new AdmissionRequest("UPDATE", type, subresource, type.Namespaced ? current.Namespace : null, current.Name, changed, current, context);
         changed = await cluster.Admission.MutateAsync(request, ct);

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Tables;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -14,7 +15,7 @@ public sealed class Reader(Cluster cluster)
         "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
 
     /// <summary>One page as JSON bytes.</summary>
-    public byte[] List(ResourceType type, string? ns, ListQuery query, AnswerForm form, bool wholeObjects)
+    public byte[] List(ResourceType type, string? ns, ListQuery query, AnswerForm form, IncludeObject include)
     {
         var (snapshot, after) = Snapshot(type, query);
         var page = new List<StoredObject>();
@@ -35,7 +36,7 @@ public sealed class Reader(Cluster cluster)
 
         return form switch
         {
-            AnswerForm.Table => ObjectJson.Serialize(Views.Table(type, page, metadata, cluster, wholeObjects)),
+            AnswerForm.Table => ObjectJson.Serialize(Views.Table(type, page, metadata, cluster, include)),
             AnswerForm.Metadata => ObjectJson.Serialize(Views.MetadataList(type, page, metadata)),
             _ => Join(type, page, metadata),
         };

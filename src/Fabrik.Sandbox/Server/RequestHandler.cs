@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Access;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Tables;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
@@ -77,7 +78,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
                 return;
             case "list":
                 var query = ListQuery.Parse(http.Request.Query, type);
-                await WriteAsync(http, 200, reader.List(type, request.Namespace, query, Negotiation.Form(http.Request), WholeObjects(http.Request)));
+                await WriteAsync(http, 200, reader.List(type, request.Namespace, query, Negotiation.Form(http.Request), TablePrinter.Include(http.Request.Query["includeObject"])));
                 return;
             case "get" when request.Subresource == "log":
                 await pods.SendLogsAsync(http, request);
@@ -113,7 +114,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var query = ListQuery.Parse(http.Request.Query, request.Type);
         if (request.Name.Length > 0) query = query with { Fields = new([.. query.Fields.Terms, new("metadata.name", request.Name, Negated: false)]) };
         http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-        await watcher.StreamAsync(request.Type, request.Namespace, query, Negotiation.Form(http.Request), WholeObjects(http.Request), http);
+        await watcher.StreamAsync(request.Type, request.Namespace, query, Negotiation.Form(http.Request), TablePrinter.Include(http.Request.Query["includeObject"]), http);
     }
 
     private async Task CreateAsync(HttpContext http, ApiRequest request, RequestContext context)
@@ -142,7 +143,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var apply = media == "application/apply-patch+yaml";
         if (apply && !context.FieldManagerGiven) throw ApiException.BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
         if (!apply && http.Request.Query.ContainsKey("force")) throw new ApiException(422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch");
-        var change = TypeRules.Patch(request.Type, bytes, media, context, cluster.Now());
+        var change = TypeRules.Patch(request.Type, bytes, media, request.Subresource, context, cluster.Clock.GetUtcNow());
         var (stored, made) = await cluster.Objects.PatchAsync(
             request.Type, request.Namespace, request.Name, request.Subresource, change, track: !apply, mayCreate: apply, context, http.RequestAborted);
         await ShowAsync(http, made ? 201 : 200, request.Type, stored, context);
@@ -177,7 +178,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var query = ListQuery.Parse(http.Request.Query, request.Type);
         var options = await DeleteOptionsAsync(http.Request, http.RequestAborted);
         context = WithDryRun(context, options);
-        var answer = reader.List(request.Type, request.Namespace, query, AnswerForm.Json, wholeObjects: false);
+        var answer = reader.List(request.Type, request.Namespace, query, AnswerForm.Json, IncludeObject.None);
         foreach (var stored in cluster.Store.Log(request.Type).Now().From(request.Namespace).Where(query.Selects))
         {
             try
@@ -246,13 +247,11 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var form = Negotiation.Form(http.Request);
         await WriteAsync(http, code, form switch
         {
-            AnswerForm.Table => ObjectJson.Serialize(Views.Table(type, [stored], new() { ["resourceVersion"] = $"{stored.ResourceVersion}" }, cluster, WholeObjects(http.Request))),
+            AnswerForm.Table => ObjectJson.Serialize(Views.Table(type, [stored], new() { ["resourceVersion"] = $"{stored.ResourceVersion}" }, cluster, TablePrinter.Include(http.Request.Query["includeObject"]))),
             AnswerForm.Metadata => ObjectJson.Serialize(Views.Metadata(stored)),
             _ => Views.Bytes(type, stored),
         });
     }
-
-    private static bool WholeObjects(HttpRequest request) => request.Query["includeObject"] == "Object";
 
     private static void AddWarnings(HttpContext http, RequestContext? context)
     {

@@ -53,7 +53,7 @@ public sealed class Reviews(Cluster cluster, Authenticator authenticator)
         var metadata = new JsonObject { ["creationTimestamp"] = null };
         if (body["spec"] is not JsonObject { Count: > 0 }) return metadata;
         var tracked = new JsonObject { ["kind"] = type.Kind, ["apiVersion"] = type.ApiVersion, ["metadata"] = new JsonObject(), ["spec"] = body["spec"]!.DeepClone() };
-        Ownership.Track(type, null, tracked, context, cluster.Now());
+        Ownership.Track(type, null, tracked, context, cluster.Clock.GetUtcNow());
         if (tracked.At("metadata", "managedFields") is { } managed) metadata["managedFields"] = managed.DeepClone();
         return metadata;
     }

@@ -5,6 +5,7 @@ using Fabrik.Sandbox.Patches;
 using Fabrik.Sandbox.Protobuf;
 using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Tables;
 using Fabrik.Sandbox.Validation;
 
 namespace Fabrik.Sandbox.Server;
@@ -16,6 +17,9 @@ public static class TypeRules
 
     /// <summary>Null for custom resources and for kinds that are stored without being known.</summary>
     public static TypeSchema? Schema(ResourceType type) => ApiTypes.Kind(type.Group, type.Version, type.Kind);
+
+    public static FieldShape Shape(ResourceType type) =>
+        type.Custom is { } custom ? custom.Shape : Schema(type) is { } schema ? FieldShape.Of(schema) : FieldShape.Of((JsonObject?)null);
 
     /// <summary>Fills in defaults. The object is changed.</summary>
     public static void Default(ResourceType type, JsonObject content)
@@ -52,7 +56,7 @@ public static class TypeRules
         mediaType == ProtobufBody.ContentType ? ProtobufBody.Decode(body, expected is null ? null : Schema(expected)) : Parse(body, mediaType, out _);
 
     /// <summary>How a patch of this media type changes an object.</summary>
-    public static Func<JsonObject?, JsonObject> Patch(ResourceType type, byte[] body, string mediaType, RequestContext context, string now)
+    public static Func<JsonObject?, JsonObject> Patch(ResourceType type, byte[] body, string mediaType, string subresource, RequestContext context, DateTimeOffset now)
     {
         var schema = Schema(type);
         switch (mediaType)
@@ -66,6 +70,11 @@ public static class TypeRules
             case "application/strategic-merge-patch+json" when schema is not null:
                 var strategic = JsonBody.Parse(body, out _);
                 return current => Checked(type, StrategicMergePatch.Apply(current!, strategic, schema), body, context);
+            case "application/apply-patch+yaml":
+                var applied = Typed(type, Parse(body, mediaType, out _));
+                Judge(type, applied, context);
+                var writer = new FieldWriter(context.FieldManager, type.ApiVersion, now, subresource);
+                return current => Canonical(type, ServerSideApply.Apply(current, applied, Shape(type), writer, context.Force));
             default:
                 throw ApiException.UnsupportedMediaType(schema is null
                     ? ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
@@ -73,18 +82,17 @@ public static class TypeRules
         }
     }
 
-    public static JsonObject Table(ResourceType type, IReadOnlyList<JsonObject> items, JsonObject metadata, DateTimeOffset now, bool wholeObjects) => new()
+    public static JsonObject Table(ResourceType type, IReadOnlyList<JsonObject> items, JsonObject metadata, DateTimeOffset now, IncludeObject include) =>
+        type.Custom is { } custom
+            ? TablePrinter.PrintCustom(custom.Version["additionalPrinterColumns"] as JsonArray, items, metadata, now, include)
+            : TablePrinter.Print(type.Group, type.Kind, items, metadata, now, include);
+
+    // An applied document is judged but not brought into the stored form: it would come to own what it did not say.
+    private static void Judge(ResourceType type, JsonObject applied, RequestContext context)
     {
-        ["kind"] = "Table",
-        ["apiVersion"] = "meta.k8s.io/v1",
-        ["metadata"] = metadata,
-        ["columnDefinitions"] = new JsonArray(new JsonObject { ["name"] = "Name", ["type"] = "string", ["format"] = "name", ["description"] = "", ["priority"] = 0 }),
-        ["rows"] = new JsonArray([.. items.Select(item => new JsonObject
-        {
-            ["cells"] = new JsonArray(item.Metadata().Text("name")),
-            ["object"] = wholeObjects ? item : new JsonObject { ["kind"] = "PartialObjectMetadata", ["apiVersion"] = "meta.k8s.io/v1", ["metadata"] = item.Metadata().DeepClone() },
-        })]),
-    };
+        var decoded = type.Custom is { } custom ? custom.Schema.Decode((JsonObject)applied.DeepClone()) : Schema(type) is { } schema ? ObjectDecoder.FromNode(applied, schema) : null;
+        foreach (var warning in decoded?.Judge(ObjectDecoder.Mode(context.FieldValidation), type.Version, type.Kind) ?? []) context.Warn(warning);
+    }
 
     private static JsonObject Checked(ResourceType type, JsonObject patched, byte[] patch, RequestContext context)
     {

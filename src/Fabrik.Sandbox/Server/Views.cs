@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Tables;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -36,8 +37,8 @@ public static class Views
         ["items"] = new JsonArray([.. page.Select(Metadata)]),
     };
 
-    public static JsonObject Table(ResourceType type, IReadOnlyList<StoredObject> page, JsonObject metadata, Cluster cluster, bool wholeObjects) =>
-        TypeRules.Table(type, [.. page.Select(stored => Content(type, stored))], metadata, cluster.Clock.GetUtcNow(), wholeObjects);
+    public static JsonObject Table(ResourceType type, IReadOnlyList<StoredObject> page, JsonObject metadata, Cluster cluster, IncludeObject include) =>
+        TypeRules.Table(type, [.. page.Select(stored => Content(type, stored))], metadata, cluster.Clock.GetUtcNow(), include);
 
     private static JsonObject Renamed(JsonObject content, ResourceType type)
     {

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Tables;
 using Microsoft.AspNetCore.Http;
 
 namespace Fabrik.Sandbox.Server;
@@ -18,7 +19,7 @@ public sealed class Watcher(Cluster cluster, CancellationToken stopping)
     // As the real server: between 30 and 60 minutes, so that clients do not come back all at once.
     private static readonly TimeSpan ShortestTimeout = TimeSpan.FromMinutes(30);
 
-    public async Task StreamAsync(ResourceType type, string? ns, ListQuery query, AnswerForm form, bool wholeObjects, HttpContext http)
+    public async Task StreamAsync(ResourceType type, string? ns, ListQuery query, AnswerForm form, IncludeObject include, HttpContext http)
     {
         var log = cluster.Store.Log(type);
         var now = log.Now();
@@ -37,7 +38,7 @@ public sealed class Watcher(Cluster cluster, CancellationToken stopping)
         var timeout = query.Timeout ?? ShortestTimeout * (1 + Random.Shared.NextDouble());
         using var timer = new CancellationTokenSource(timeout, TimeProvider.System);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping, timer.Token);
-        var output = new Output(type, form, wholeObjects, cluster, http);
+        var output = new Output(type, form, include, cluster, http);
         await output.StartAsync();
         try
         {
@@ -115,7 +116,7 @@ public sealed class Watcher(Cluster cluster, CancellationToken stopping)
         await http.Response.Body.WriteAsync("\n"u8.ToArray());
     }
 
-    private sealed class Output(ResourceType type, AnswerForm form, bool wholeObjects, Cluster cluster, HttpContext http)
+    private sealed class Output(ResourceType type, AnswerForm form, IncludeObject include, Cluster cluster, HttpContext http)
     {
         private bool columnsSent;
 
@@ -164,7 +165,7 @@ public sealed class Watcher(Cluster cluster, CancellationToken stopping)
         private byte[] Row(StoredObject stored)
         {
             var metadata = new JsonObject { ["resourceVersion"] = stored.ResourceVersion.ToString(CultureInfo.InvariantCulture) };
-            var table = Views.Table(type, [stored], metadata, cluster, wholeObjects);
+            var table = Views.Table(type, [stored], metadata, cluster, include);
             if (columnsSent) table["columnDefinitions"] = null;
             columnsSent = true;
             return ObjectJson.Serialize(table);
