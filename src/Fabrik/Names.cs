@@ -49,6 +49,11 @@ public static class Names
 
         /// <summary>Written by Kubernetes on the Pods of a Job.</summary>
         public const string JobName = "batch.kubernetes.io/job-name";
+        public const string ControllerUid = "batch.kubernetes.io/controller-uid";
+
+        /// <summary>The names that the two had before; Kubernetes still writes them beside the new ones.</summary>
+        public const string OldJobName = "job-name";
+        public const string OldControllerUid = "controller-uid";
         public const string NamespaceName = "kubernetes.io/metadata.name";
         public const string PartOf = "app.kubernetes.io/part-of";
     }

@@ -111,7 +111,7 @@ internal sealed class SchemaDocuments(string group, string version)
 
         if (field.ListType is { } listType) result["x-kubernetes-list-type"] = listType;
         if (field.Keys.Count > 0) result["x-kubernetes-list-map-keys"] = new JsonArray([.. field.Keys.Select(key => (JsonNode)key)]);
-        if (field.Atomic) result["x-kubernetes-map-type"] = "atomic";
+        if (field.Atomic || field.Granular) result["x-kubernetes-map-type"] = field.Atomic ? "atomic" : "granular";
         if (field.MergeKey is { } mergeKey) result["x-kubernetes-patch-merge-key"] = mergeKey;
         if (field.Merge || field.RetainKeys) result["x-kubernetes-patch-strategy"] = field is { Merge: true, RetainKeys: true } ? "merge,retainKeys" : field.Merge ? "merge" : "retainKeys";
         return result;

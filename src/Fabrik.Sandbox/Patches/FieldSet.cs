@@ -12,20 +12,35 @@ public sealed class FieldSet
     private const string Self = ".";
     private const int MaximumDepth = 128;
 
-    private readonly SortedDictionary<string, FieldSet> children = new(StringComparer.Ordinal);
+    private static readonly Dictionary<string, FieldSet> Nothing = [];
+
+    private Dictionary<string, FieldSet>? below;
 
     /// <summary>Whether the node itself belongs to the set.</summary>
     public bool Member { get; set; }
 
-    public bool IsEmpty => !Member && children.Values.All(child => child.IsEmpty);
+    public bool IsEmpty
+    {
+        get
+        {
+            if (Member) return false;
+            foreach (var child in Children.Values)
+            {
+                if (!child.IsEmpty) return false;
+            }
 
-    public IEnumerable<KeyValuePair<string, FieldSet>> Children => children;
+            return true;
+        }
+    }
 
-    public FieldSet? Find(string element) => children.GetValueOrDefault(element);
+    private Dictionary<string, FieldSet> Children => below ?? Nothing;
+
+    public FieldSet? Find(string element) => Children.GetValueOrDefault(element);
 
     public FieldSet Child(string element)
     {
-        if (!children.TryGetValue(element, out var child)) children[element] = child = new();
+        below ??= [];
+        if (!below.TryGetValue(element, out var child)) below[element] = child = new();
         return child;
     }
 
@@ -50,7 +65,7 @@ public sealed class FieldSet
     public JsonObject Write()
     {
         var result = new JsonObject();
-        foreach (var (element, child) in children)
+        foreach (var (element, child) in Children.OrderBy(entry => entry.Key, StringComparer.Ordinal))
         {
             if (child.IsEmpty) continue;
             var inner = child.Write();
@@ -64,9 +79,9 @@ public sealed class FieldSet
     public FieldSet Union(FieldSet other)
     {
         var result = new FieldSet { Member = Member || other.Member };
-        foreach (var element in children.Keys.Union(other.children.Keys))
+        foreach (var element in Children.Keys.Union(other.Children.Keys))
         {
-            result.children[element] = Find(element) is { } mine ? other.Find(element) is { } theirs ? mine.Union(theirs) : mine : other.Find(element)!;
+            result.Put(element, Find(element) is { } mine ? other.Find(element) is { } theirs ? mine.Union(theirs) : mine : other.Find(element)!);
         }
 
         return result;
@@ -75,9 +90,9 @@ public sealed class FieldSet
     public FieldSet Intersect(FieldSet other)
     {
         var result = new FieldSet { Member = Member && other.Member };
-        foreach (var (element, child) in children)
+        foreach (var (element, child) in Children)
         {
-            if (other.Find(element) is { } theirs && child.Intersect(theirs) is { IsEmpty: false } both) result.children[element] = both;
+            if (other.Find(element) is { } theirs && child.Intersect(theirs) is { IsEmpty: false } both) result.Put(element, both);
         }
 
         return result;
@@ -86,10 +101,10 @@ public sealed class FieldSet
     public FieldSet Except(FieldSet other)
     {
         var result = new FieldSet { Member = Member && !other.Member };
-        foreach (var (element, child) in children)
+        foreach (var (element, child) in Children)
         {
             var rest = other.Find(element) is { } theirs ? child.Except(theirs) : child;
-            if (!rest.IsEmpty) result.children[element] = rest;
+            if (!rest.IsEmpty) result.Put(element, rest);
         }
 
         return result;
@@ -100,10 +115,10 @@ public sealed class FieldSet
     {
         if (other.Member) return new();
         var result = new FieldSet { Member = Member };
-        foreach (var (element, child) in children)
+        foreach (var (element, child) in Children)
         {
             var rest = other.Find(element) is { } theirs ? child.ExceptBelow(theirs) : child;
-            if (!rest.IsEmpty) result.children[element] = rest;
+            if (!rest.IsEmpty) result.Put(element, rest);
         }
 
         return result;
@@ -113,11 +128,11 @@ public sealed class FieldSet
     public FieldSet WithParents(FieldShape shape)
     {
         var result = new FieldSet { Member = Member };
-        foreach (var (element, child) in children)
+        foreach (var (element, child) in Children)
         {
             var inner = child.WithParents(Below(shape, element));
             if (element.StartsWith("f:", StringComparison.Ordinal) && shape.IsField(element[2..]) && !child.IsEmpty) inner.Member = true;
-            result.children[element] = inner;
+            result.Put(element, inner);
         }
 
         return result;
@@ -132,11 +147,13 @@ public sealed class FieldSet
     public IEnumerable<string> Paths(string prefix = "")
     {
         if (Member) yield return prefix;
-        foreach (var (element, child) in children)
+        foreach (var (element, child) in Children.OrderBy(entry => entry.Key, StringComparer.Ordinal))
         {
             foreach (var path in child.Paths(prefix + Readable(element))) yield return path;
         }
     }
+
+    private void Put(string element, FieldSet child) => (below ??= [])[element] = child;
 
     private static string Readable(string element) => element[..2] switch
     {
@@ -162,7 +179,7 @@ public sealed class FieldSet
             if (element[0] == 'k' && !IsKeys(element[2..])) continue;
             var child = Read(inner as JsonObject, depth + 1);
             if (inner is JsonObject { Count: 0 }) child.Member = true;
-            set.children[element] = child;
+            set.Put(element, child);
         }
 
         return set;

@@ -67,15 +67,17 @@ public sealed class FieldShape
         });
     }
 
-    private static FieldShape Object(TypeSchema type) => type.Atomic ? Leaf
-        : new(ShapeKind.Map, fields: () => type.Fields.ToDictionary(field => field.Name, Field, StringComparer.Ordinal));
+    private static FieldShape Object(TypeSchema type) => type.Atomic ? Leaf : Members(type);
+
+    private static FieldShape Members(TypeSchema type) =>
+        new(ShapeKind.Map, fields: () => type.Fields.ToDictionary(field => field.Name, Field, StringComparer.Ordinal));
 
     private static FieldShape Field(FieldSchema field)
     {
         if (field.Atomic) return Leaf;
         switch (field.Type.Kind)
         {
-            case ValueKind.Object: return Of(field.Type.Object!);
+            case ValueKind.Object: return field.Granular ? Members(field.Type.Object!) : Of(field.Type.Object!);
             case ValueKind.Map: return new(ShapeKind.Map, Value(field.Type.Element!));
             case ValueKind.Json: return Open;
             case ValueKind.List when field.ListType == "set": return new(ShapeKind.Set, Leaf);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Schema;
@@ -22,6 +23,8 @@ public sealed record FieldWriter(string Manager, string ApiVersion, DateTimeOffs
 /// <summary>metadata.managedFields: which manager last wrote which field.</summary>
 public static class ManagedFields
 {
+    private static readonly ConcurrentDictionary<TypeSchema, JsonObject> Empty = new();
+
     // What the server writes or what names the object; nobody owns it.
     private static readonly FieldSet Unowned = FieldSet.Read(new JsonObject
     {
@@ -84,11 +87,11 @@ public static class ManagedFields
         return copy;
     }
 
-    /// <summary>The state that a new object is compared with: an empty one of its type, whose parts that are always there nobody adds.</summary>
+    /// <summary>The state that a new object is compared with, only to be read: an empty one of its type, whose parts that are always there nobody adds.</summary>
     internal static JsonObject EmptyLike(JsonObject obj)
     {
         var type = ApiTypes.Kind(obj["apiVersion"].String() ?? "", obj["kind"].String() ?? "");
-        return type is null ? [] : ObjectDecoder.FromNode([], type).Object;
+        return type is null ? [] : Empty.GetOrAdd(type, static one => ObjectDecoder.FromNode([], one).Object);
     }
 
     internal sealed class Entry(string manager, bool apply, string apiVersion, string subresource, string? time, FieldSet fields)

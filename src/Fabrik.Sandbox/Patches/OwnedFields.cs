@@ -140,8 +140,11 @@ internal static class OwnedFields
         if (!before.Exists && after.Exists) changes.Added.Member = true;
         if (!after.Exists && before.Exists) changes.Removed.Member = true;
 
-        void Below(string element, Slot one, Slot other, FieldShape inner) =>
+        void Below(string element, Slot one, Slot other, FieldShape inner)
+        {
+            if (one.Exists && other.Exists && JsonNode.DeepEquals(one.Value, other.Value)) return;
             Compare(one, other, inner, new(changes.Added.Child(element), changes.Modified.Child(element), changes.Removed.Child(element)));
+        }
     }
 
     private static IEnumerable<string> Names(JsonObject? map) => map?.Select(entry => entry.Key) ?? [];

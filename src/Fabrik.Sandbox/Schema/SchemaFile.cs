@@ -12,7 +12,7 @@ namespace Fabrik.Sandbox.Schema;
 /// </code>
 /// TYPE: "*" a pointer, "[]" a list, "{}" a map, then a scalar's name or a type's (of the same package, core or meta; else ALIAS.NAME).
 /// FLAGS: "!" required and always written; required; written (always written, though optional); omitzero; inline;
-/// map=KEY,KEY set atomic (list type or single owner); merge[=KEY] retainKeys replace (strategic merge); default=JSON; enum=NAME.
+/// map=KEY,KEY set atomic granular (list type, single owner or not); merge[=KEY] retainKeys replace (strategic merge); default=JSON; enum=NAME.
 /// </summary>
 internal static class SchemaFile
 {
@@ -114,7 +114,8 @@ internal static class SchemaFile
                 "retainKeys" => field with { RetainKeys = true },
                 "default" => field with { Default = JsonNode.Parse(value) },
                 "enum" => field with { Enum = enums[value] },
-                "replace" or "granular" => field,
+                "granular" => field with { Granular = true },
+                "replace" => field,
                 _ => throw new InvalidDataException($"types.schema: unknown flag {word} in \"{line}\""),
             };
         }

@@ -47,6 +47,9 @@ public sealed record FieldSchema(string Name, int Number, FieldType Type, string
     /// <summary>A map or object that has one owner as a whole.</summary>
     public bool Atomic { get; init; }
 
+    /// <summary>Here its fields have owners of their own, although its type has one owner elsewhere.</summary>
+    public bool Granular { get; init; }
+
     /// <summary>Strategic merge: elements are merged, by this key or, for scalars, as a set.</summary>
     public bool Merge { get; init; }
 

@@ -88,7 +88,7 @@ internal static class JobRules
         }
 
         MetaRules.Selector(selector, "spec.selector", errors);
-        if (spec["manualSelector"].Bool() != true && selector.At("matchLabels", "batch.kubernetes.io/controller-uid").String() != job.At("metadata", "uid").String())
+        if (spec["manualSelector"].Bool() != true && selector.At("matchLabels", Names.Labels.ControllerUid).String() != job.At("metadata", "uid").String())
         {
             errors.Add(FieldError.Invalid("spec.selector", selector, "`selector` not auto-generated"));
         }

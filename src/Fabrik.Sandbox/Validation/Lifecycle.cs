@@ -90,9 +90,9 @@ public static class Lifecycle
     {
         if (spec["manualSelector"].Bool() == true) return;
         var labels = spec.Child("template").Child("metadata").Child("labels");
-        foreach (var label in (ReadOnlySpan<string>)["controller-uid", "batch.kubernetes.io/controller-uid"]) labels[label] = uid;
-        foreach (var label in (ReadOnlySpan<string>)["job-name", "batch.kubernetes.io/job-name"]) labels[label] = name;
-        spec.Child("selector").Child("matchLabels")["batch.kubernetes.io/controller-uid"] = uid;
+        foreach (var label in (ReadOnlySpan<string>)[Names.Labels.OldControllerUid, Names.Labels.ControllerUid]) labels[label] = uid;
+        foreach (var label in (ReadOnlySpan<string>)[Names.Labels.OldJobName, Names.Labels.JobName]) labels[label] = name;
+        spec.Child("selector").Child("matchLabels")[Names.Labels.ControllerUid] = uid;
     }
 
     private static void WriteSecret(JsonObject secret)

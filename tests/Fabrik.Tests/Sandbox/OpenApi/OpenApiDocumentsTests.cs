@@ -10,7 +10,7 @@ public class OpenApiDocumentsTests
     private static readonly string[] Compared =
     [
         "type", "format", "allOf", "$ref", "items", "additionalProperties", "default", "enum",
-        "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-patch-merge-key", "x-kubernetes-patch-strategy",
+        "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-patch-merge-key", "x-kubernetes-patch-strategy", "x-kubernetes-map-type",
     ];
 
     [Theory]
