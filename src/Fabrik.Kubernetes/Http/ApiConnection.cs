@@ -31,27 +31,27 @@ internal sealed class ApiConnection(ClusterConfig config, TimeProvider clock) : 
     /// <summary>The whole answer. The caller disposes it.</summary>
     public async Task<PooledBody> CallAsync(ApiCall call, CancellationToken ct)
     {
-        return await RetriedAsync(call, async stop =>
+        return await RetriedAsync(call, async (who, stop) =>
         {
-            using var response = await AnswerAsync(call, stop);
+            using var response = await AnswerAsync(call, who, stop);
             return await PooledBody.ReadAsync(response.Content, call.Limit, call.Cut, stop)
                 ?? throw new KubernetesException($"{call.What}: the answer is larger than {call.Limit >> 20} MiB. Ask for less (page size, selectors).") { Code = (int)response.StatusCode, Reason = "TooLarge" };
         }, ct);
     }
 
     /// <summary>The beginning of an answer without end: no retries, and only the wait for the headers is bounded.</summary>
-    public async Task<HttpResponseMessage> OpenAsync(ApiCall call, CancellationToken ct) => await BoundedAsync(call, stop => AnswerAsync(call, stop), ct);
+    public async Task<HttpResponseMessage> OpenAsync(ApiCall call, CancellationToken ct) => await AsCallerAsync(call, (who, stop) => AnswerAsync(call, who, stop), ct);
 
     public void Dispose() => transport.Dispose();
 
-    private async Task<T> RetriedAsync<T>(ApiCall call, Func<CancellationToken, Task<T>> exchange, CancellationToken ct)
+    private async Task<T> RetriedAsync<T>(ApiCall call, Func<Credential, CancellationToken, Task<T>> exchange, CancellationToken ct)
     {
         var backoff = new Backoff(TimeSpan.FromMilliseconds(250), TimeSpan.FromSeconds(5));
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                return await BoundedAsync(call, exchange, ct);
+                return await AsCallerAsync(call, exchange, ct);
             }
             catch (KubernetesException e) when (attempt < Attempts && Worthwhile(call, e))
             {
@@ -75,6 +75,28 @@ internal sealed class ApiConnection(ClusterConfig config, TimeProvider clock) : 
         };
     }
 
+    // Credentials are fetched outside of the time for the request: a plugin may ask a person.
+    private async Task<T> AsCallerAsync<T>(ApiCall call, Func<Credential, CancellationToken, Task<T>> exchange, CancellationToken ct)
+    {
+        try
+        {
+            var who = await transport.CredentialAsync(ct);
+            try
+            {
+                return await BoundedAsync(call, stop => exchange(who, stop), ct);
+            }
+            catch (KubernetesException e) when (e.IsUnauthorized)
+            {
+                if (await transport.ReplaceAsync(who, ct) is not { } other) throw;
+                return await BoundedAsync(call, stop => exchange(other, stop), ct);
+            }
+        }
+        catch (KubeconfigException e)
+        {
+            throw new KubernetesException($"{call.What}: {e.Message}", e) { Reason = KubernetesException.NoCredentials };
+        }
+    }
+
     private async Task<T> BoundedAsync<T>(ApiCall call, Func<CancellationToken, Task<T>> exchange, CancellationToken ct)
     {
         using var timeout = new CancellationTokenSource(Timeout, clock);
@@ -91,10 +113,6 @@ internal sealed class ApiConnection(ClusterConfig config, TimeProvider clock) : 
         {
             throw new KubernetesException($"{call.What}: {Trouble(e)}", e) { Reason = KubernetesException.Unreachable };
         }
-        catch (KubeconfigException e)
-        {
-            throw new KubernetesException($"{call.What}: {e.Message}", e) { Reason = KubernetesException.NoCredentials };
-        }
     }
 
     private string Trouble(Exception e)
@@ -110,9 +128,9 @@ internal sealed class ApiConnection(ClusterConfig config, TimeProvider clock) : 
         };
     }
 
-    private async Task<HttpResponseMessage> AnswerAsync(ApiCall call, CancellationToken ct)
+    private async Task<HttpResponseMessage> AnswerAsync(ApiCall call, Credential who, CancellationToken ct)
     {
-        var response = await transport.SendAsync(call.Method, call.Path, call.Body, call.ContentType, ct);
+        var response = await transport.SendAsync(call, who, ct);
         try
         {
             if (OnWarning is { } warned && response.Headers.TryGetValues("Warning", out var headers))

@@ -32,31 +32,28 @@ internal sealed class Transport : IDisposable
 
     private sealed record Pool(HttpMessageInvoker Invoker, SslStreamCertificateContext? Certificate);
 
+    /// <summary>Who calls now. May take as long as a person needs to log in.</summary>
+    public ValueTask<Credential> CredentialAsync(CancellationToken ct) => credentials.GetAsync(ct);
+
+    /// <summary>What replaces a credential that the server refused; null when there is no other.</summary>
+    public ValueTask<Credential?> ReplaceAsync(Credential refused, CancellationToken ct) => credentials.ReplaceAsync(refused, ct);
+
     /// <summary>Answers as soon as the headers are there.</summary>
-    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, ReadOnlyMemory<byte>? body, string? contentType, CancellationToken ct)
+    public async Task<HttpResponseMessage> SendAsync(ApiCall call, Credential who, CancellationToken ct)
     {
-        var credential = await credentials.GetAsync(ct);
-        var response = await OnceAsync(credential);
-        if (response.StatusCode != HttpStatusCode.Unauthorized || await credentials.ReplaceAsync(credential, ct) is not { } next) return response;
-        response.Dispose();
-        return await OnceAsync(next);
-
-        async Task<HttpResponseMessage> OnceAsync(Credential who)
+        using var request = new HttpRequestMessage(call.Method, root + call.Path) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
+        if (call.Body is { } bytes)
         {
-            using var request = new HttpRequestMessage(method, root + path) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
-            if (body is { } bytes)
-            {
-                request.Content = new ReadOnlyMemoryContent(bytes);
-                request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
-            }
-
-            request.Headers.TryAddWithoutValidation("Accept", "application/json");
-            request.Headers.TryAddWithoutValidation("User-Agent", Agent);
-            request.Headers.Authorization = who.Header;
-            request.Headers.Host = config.TlsServerName; // the handler takes the name to expect and to ask for (SNI) from here
-            if (config.Impersonate is { } other) Impersonate(request, other);
-            return await PoolFor(who.Certificate).SendAsync(request, ct);
+            request.Content = new ReadOnlyMemoryContent(bytes);
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", call.ContentType);
         }
+
+        request.Headers.TryAddWithoutValidation("Accept", "application/json");
+        request.Headers.TryAddWithoutValidation("User-Agent", Agent);
+        request.Headers.Authorization = who.Header;
+        request.Headers.Host = config.TlsServerName; // the handler takes the name to expect and to ask for (SNI) from here
+        if (config.Impersonate is { } other) Impersonate(request, other);
+        return await PoolFor(who.Certificate).SendAsync(request, ct);
     }
 
     public void Dispose()

@@ -180,6 +180,23 @@ public sealed class CredentialTests : IAsyncLifetime
         (await Should.ThrowAsync<KubernetesException>(asking)).Message.ShouldContain("did not end in time");
     }
 
+    [Fact]
+    public async Task The_time_a_plugin_takes_is_not_the_time_of_the_request()
+    {
+        var plugin = Plugin($"echo x > {directory}/began; while [ ! -e {directory}/go ]; do sleep 0.02; done; echo '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{{\"token\":\"t\"}}}}'");
+        using var client = new KubernetesClient(server.Config with { Exec = plugin }, clock) { Timeout = TimeSpan.FromSeconds(5) };
+        var asking = HeaderAsync(client);
+        for (var i = 0; !File.Exists(Path.Combine(directory, "began")); i++)
+        {
+            i.ShouldBeLessThan(6000);
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        }
+
+        clock.Advance(TimeSpan.FromSeconds(50));
+        Write("go", "");
+        (await asking).ShouldBe("Bearer t");
+    }
+
     private ExecPlugin Plugin(string script, params string[] arguments) => new()
     {
         Command = "sh",

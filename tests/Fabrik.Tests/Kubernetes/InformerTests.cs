@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Fabrik.Kubernetes;
 using Fabrik.Tests.Support;
 using Microsoft.AspNetCore.Http;
@@ -187,6 +188,60 @@ public sealed class InformerTests : IAsyncLifetime
         await StartAsync();
         for (var end = clock.GetUtcNow() + TimeSpan.FromMinutes(1); clock.GetUtcNow() < end;) await BackoffAsync();
         server.Requests.Count(request => !request.Query.ContainsKey("watch")).ShouldBeInRange(2, 12);
+    }
+
+    [Fact]
+    public async Task A_server_that_never_ends_the_initial_events_is_listed_instead()
+    {
+        server.Answer = async context =>
+        {
+            if (!context.Request.Query.ContainsKey("sendInitialEvents"))
+            {
+                await cluster.Answer(context);
+                return;
+            }
+
+            await context.Response.WriteAsync("""{"type":"ADDED","object":{"kind":"Job","metadata":{"name":"a","namespace":"ci","uid":"1","resourceVersion":"5"} } }""" + "\n");
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+        };
+        informer = new Informer(client, Kinds.Job, clock, new InformerOptions { OnEvent = Tell });
+        running = informer.RunAsync(stop.Token);
+        await UntilAsync(() => clock.Next == TimeSpan.FromSeconds(30));
+        clock.Advance(TimeSpan.FromSeconds(30));
+        await BackoffAsync();
+        await ToldAsync("Added ci/a", "Added ci/b");
+        ShouldMirror();
+    }
+
+    [Fact]
+    public async Task A_recorded_stream_over_connections_that_are_cut_again_and_again_is_told_as_recorded()
+    {
+        var lines = TestData.Text("watch/jobs.ndjson").Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => (Version: ulong.Parse(JsonNode.Parse(line)!["object"]!["metadata"]!["resourceVersion"]!.GetValue<string>()), Line: line)).ToList();
+        var expected = lines.Where(line => !line.Line.StartsWith("""{"type":"BOOKMARK""", StringComparison.Ordinal)).Select(line => $"{line.Version}").ToList();
+        var connections = 0;
+        server.Answer = async context =>
+        {
+            var from = context.Request.Query["resourceVersion"].ToString() is { Length: > 0 } asked ? ulong.Parse(asked) : 0;
+            var rest = System.Text.Encoding.UTF8.GetBytes(string.Concat(lines.Where(line => line.Version > from).Select(line => line.Line + "\n")));
+            var cut = 5000 + Interlocked.Increment(ref connections) * 7919 % 9000;
+            await context.Response.Body.WriteAsync(rest.AsMemory(0, Math.Min(cut, rest.Length)));
+            await context.Response.Body.FlushAsync();
+            if (cut < rest.Length) context.Abort();
+            else await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+        };
+        var versions = new ConcurrentQueue<string>();
+        informer = new Informer(client, Kinds.Job, clock, new InformerOptions { OnEvent = change => versions.Enqueue(change.Object.ResourceVersion!) });
+        running = informer.RunAsync(stop.Token);
+        while (versions.Count < expected.Count)
+        {
+            await UntilAsync(() => versions.Count >= expected.Count || clock.Next < Backoff);
+            if (versions.Count < expected.Count) await BackoffAsync();
+        }
+
+        versions.ShouldBe(expected);
+        connections.ShouldBeGreaterThan(10);
     }
 
     [Fact]
