@@ -47,13 +47,11 @@ internal sealed class Replica(Action<WatchEvent> emit)
         Synchronised = true;
 
         // A deletion was not seen, so when it happened is not known: first, because the name may have been taken again.
-        foreach (var (key, old) in before)
-        {
-            if (!after.TryGetValue(key, out var now) || now.Uid != old.Uid) emit(new WatchEvent(WatchEventType.Deleted, old, old));
-        }
+        foreach (var old in Ordered(before.Values.Where(old => !after.TryGetValue(old.Key, out var now) || now.Uid != old.Uid)))
+            emit(new WatchEvent(WatchEventType.Deleted, old, old));
 
         var changed = after.Values.Where(now => !before.TryGetValue(now.Key, out var old) || old.Uid != now.Uid || old.ResourceVersion != now.ResourceVersion);
-        foreach (var now in changed.OrderBy(now => Number(now.ResourceVersion)).ThenBy(now => now.Key, StringComparer.Ordinal))
+        foreach (var now in Ordered(changed))
         {
             var old = before.TryGetValue(now.Key, out var known) && known.Uid == now.Uid ? known : null;
             emit(new WatchEvent(old is null ? WatchEventType.Added : WatchEventType.Modified, now, old));
@@ -103,6 +101,8 @@ internal sealed class Replica(Action<WatchEvent> emit)
 
         emit(new WatchEvent(old is null ? WatchEventType.Added : WatchEventType.Modified, now, old));
     }
+
+    private static List<KubeObject> Ordered(IEnumerable<KubeObject> objects) => [.. objects.OrderBy(one => Number(one.ResourceVersion)).ThenBy(one => one.Key, StringComparer.Ordinal)];
 
     // Kubernetes promises that resource versions of one collection are numbers that grow; whatever else is only compared for equality.
     private bool Seen(string? version) => Number(version) is { } now && Number(ResourceVersion) is { } last && now <= last;

@@ -226,10 +226,10 @@ public sealed class InformerTests : IAsyncLifetime
             var from = context.Request.Query["resourceVersion"].ToString() is { Length: > 0 } asked ? ulong.Parse(asked) : 0;
             var rest = System.Text.Encoding.UTF8.GetBytes(string.Concat(lines.Where(line => line.Version > from).Select(line => line.Line + "\n")));
             var cut = 5000 + Interlocked.Increment(ref connections) * 7919 % 9000;
+            if (cut < rest.Length) context.Response.ContentLength = rest.Length; // so that the connection breaks, behind the last byte
             await context.Response.Body.WriteAsync(rest.AsMemory(0, Math.Min(cut, rest.Length)));
             await context.Response.Body.FlushAsync();
-            if (cut < rest.Length) context.Abort();
-            else await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+            if (cut >= rest.Length) await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
         };
         var versions = new ConcurrentQueue<string>();
         informer = new Informer(client, Kinds.Job, clock, new InformerOptions { OnEvent = change => versions.Enqueue(change.Object.ResourceVersion!) });
