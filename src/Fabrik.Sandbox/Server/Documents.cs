@@ -1,7 +1,10 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
+using Fabrik.Sandbox.OpenApi;
+using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
 using Microsoft.AspNetCore.Http;
 
@@ -39,6 +42,9 @@ public sealed class Documents(Cluster cluster)
             ["api", var version] => () => DiscoveryDocuments.Resources(cluster.Catalog, "", version),
             ["apis", var group, var version] => () => DiscoveryDocuments.Resources(cluster.Catalog, group, version),
             ["version"] => Version,
+            ["openapi", "v3"] => OpenApiIndex,
+            ["openapi", "v3", "api", var version] => () => OpenApi("", version),
+            ["openapi", "v3", "apis", var group, var version] => () => OpenApi(group, version),
             _ => null,
         };
         if (make is null) return false;
@@ -65,6 +71,36 @@ public sealed class Documents(Cluster cluster)
         ["compiler"] = "none",
         ["platform"] = "dotnet/" + Environment.Version,
     };
+
+    private JsonObject OpenApiIndex() => new()
+    {
+        ["paths"] = new JsonObject(cluster.Catalog.All.Select(type => (type.Group, type.Version)).Distinct().Select(each =>
+        {
+            var path = each.Group.Length == 0 ? $"api/{each.Version}" : $"apis/{each.Group}/{each.Version}";
+            var address = $"/openapi/v3/{path}?hash={TypesHash(each.Group, each.Version)}";
+            return KeyValuePair.Create(path, (JsonNode?)new JsonObject { ["serverRelativeURL"] = address });
+        })),
+    };
+
+    private JsonObject? OpenApi(string group, string version)
+    {
+        ServedResource[] resources = [.. cluster.Catalog.All.Where(type => type.Group == group && type.Version == version).Select(type =>
+            new ServedResource(type.Group, type.Version, type.Plural, type.Kind, type.Namespaced, type.Verbs)
+            {
+                Subresources = [.. type.Subresources.Select(sub => new ServedSubresource(sub.Name, sub.Group, sub.Version, sub.Kind, sub.Verbs))],
+                IsCustom = type.Custom is not null,
+                CustomSchema = type.Custom?.Version.At("schema", "openAPIV3Schema") as JsonObject,
+            })];
+        return resources.Length == 0 ? null : OpenApiDocuments.Document(group, version, resources);
+    }
+
+    // Of what a document is made of, so that the index need not make them all.
+    private string TypesHash(string group, string version)
+    {
+        var parts = cluster.Catalog.All.Where(type => type.Group == group && type.Version == version)
+            .Select(type => $"{type.Plural} {type.Kind} {type.Custom?.Version.ToJsonString()}");
+        return Convert.ToHexString(SHA512.HashData(Encoding.UTF8.GetBytes(typeof(Documents).Module.ModuleVersionId + string.Join('\n', parts))));
+    }
 
     // Kept until the catalog changes; documents of older catalogs are dropped then.
     private (byte[] Bytes, string Hash) Made(string name, Func<JsonObject?> make)

@@ -124,6 +124,8 @@ public static class TypeRules
         {
             case "" or "application/json":
                 return JsonBody.Object(body, out duplicates);
+            case "application/yaml" or "application/x-yaml" or "application/apply-patch+yaml" when body.AsSpan().TrimStart(" \t\r\n"u8).StartsWith("{"u8):
+                return JsonBody.Object(body, out duplicates);
             case "application/yaml" or "application/x-yaml" or "application/apply-patch+yaml":
                 duplicates = [];
                 return Yaml.Object(body);

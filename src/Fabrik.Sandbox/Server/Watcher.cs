@@ -124,7 +124,8 @@ public sealed class Watcher(Cluster cluster, CancellationToken stopping)
         {
             http.Response.ContentType = "application/json";
             http.Response.Headers.CacheControl = "no-cache, private";
-            return http.Response.StartAsync();
+            // The headers at once: a client takes the watch for established when it has them.
+            return http.Response.Body.FlushAsync();
         }
 
         public async Task SendAsync(string kind, StoredObject stored)
