@@ -140,7 +140,7 @@ internal sealed class CronJobController
         }
         catch (KubernetesException error) when (error.Code != 0)
         {
-            events.Tell(cronJob, Component, "Warning", "FailedCreate", $"Error creating job: {error.Message}");
+            events.Tell(cronJob, Component, "Warning", "FailedCreate", $"Error creating job: {error.StatusMessage}");
             throw;
         }
     }

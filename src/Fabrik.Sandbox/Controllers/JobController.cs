@@ -113,7 +113,7 @@ internal sealed class JobController
             catch (KubernetesException error)
             {
                 refused = error;
-                if (error.Code != 0) events.Tell(job, Component, "Warning", "FailedCreate", $"Error creating: {error.Message}");
+                if (error.Code != 0) events.Tell(job, Component, "Warning", "FailedCreate", $"Error creating: {error.StatusMessage}");
             }
         });
         return (created, refused);

@@ -1,9 +1,8 @@
-using System.Buffers;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Controllers;
+using Fabrik.Sandbox.Schema;
 
 namespace Fabrik.Sandbox.Nodes;
 
@@ -37,7 +36,6 @@ internal readonly record struct PodRequest(long CpuMillis, long MemoryBytes)
 /// <summary>Who has how much of the node. Thread-safe.</summary>
 internal sealed class NodeCapacity(NodeShape node)
 {
-    private static readonly SearchValues<char> Digits = SearchValues.Create("0123456789.+-");
     private readonly Lock gate = new();
     private readonly Dictionary<string, PodRequest> taken = [];
     private readonly long cpu = Amount(node.Cpu, 1000) ?? 0, memory = Amount(node.Memory) ?? 0;
@@ -79,34 +77,6 @@ internal sealed class NodeCapacity(NodeShape node)
     }
 
     /// <summary>A Kubernetes quantity times the scale, rounded up; null for none or nonsense.</summary>
-    public static long? Amount(string? quantity, int scale = 1)
-    {
-        if (string.IsNullOrEmpty(quantity)) return null;
-        var end = quantity.AsSpan().IndexOfAnyExcept(Digits);
-        var number = end < 0 ? quantity : quantity[..end];
-        double? factor = (end < 0 ? "" : quantity[end..]) switch
-        {
-            "" => 1,
-            "n" => 1e-9,
-            "u" => 1e-6,
-            "m" => 1e-3,
-            "k" => 1e3,
-            "M" => 1e6,
-            "G" => 1e9,
-            "T" => 1e12,
-            "P" => 1e15,
-            "E" => 1e18,
-            "Ki" => 1L << 10,
-            "Mi" => 1L << 20,
-            "Gi" => 1L << 30,
-            "Ti" => 1L << 40,
-            "Pi" => 1L << 50,
-            "Ei" => 1L << 60,
-            _ => null,
-        };
-        if (factor is null && double.TryParse(quantity, NumberStyles.Float, CultureInfo.InvariantCulture, out var exponential)) return (long)Math.Ceiling(exponential * scale);
-        return factor is { } times && double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
-            ? (long)Math.Ceiling(Math.Round(value * times * scale, 6))
-            : null;
-    }
+    public static long? Amount(string? quantity, int scale = 1) =>
+        !string.IsNullOrEmpty(quantity) && Quantity.TryParse(quantity, out var amount, out _) ? (amount with { Billionths = amount.Billionths * scale }).Value : null;
 }

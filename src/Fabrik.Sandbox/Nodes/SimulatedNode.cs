@@ -173,7 +173,8 @@ public sealed class SimulatedNode : IDisposable
         var owner = pod.Json.Controller("Job")?.Uid;
         var ordinal = owner is null ? 0 : podsOfJob.AddOrUpdate(owner, 0, (_, before) => before + 1);
         var bound = (assignedBefore ? pod.Json.Time("status", "startTime") : null) ?? clock.GetUtcNow();
-        return new Play(new PodScript(pod, Needs.Of(pod, world, ordinal), bound), Needs.Of(pod, world, ordinal).Log);
+        var needs = Needs.Of(pod, world, ordinal);
+        return new Play(new PodScript(pod, needs, bound), needs.Log);
     }
 
     private async Task<TimeSpan?> PlayAsync(KubeObject pod, string uid, Play play, CancellationToken ct)

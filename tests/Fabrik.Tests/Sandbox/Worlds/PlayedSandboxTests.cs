@@ -101,6 +101,20 @@ public class PlayedSandboxTests
     }
 
     [Fact]
+    public async Task A_job_whose_pods_a_quota_refuses_says_so_and_goes_on_when_there_is_room()
+    {
+        await using var sandbox = await PlayedSandbox.StartAsync(120);
+        var quota = JsonNode.Parse("""{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"tight"},"spec":{"hard":{"pods":"0"}}}""")!;
+        await sandbox.Client.CreateAsync(Kinds.ResourceQuota, "default", quota, CancellationToken.None);
+        await sandbox.CreateJobAsync("refused", "{}");
+        var told = await sandbox.UntilAsync(Kinds.Event, one => one.Json.Text("reason") == "FailedCreate");
+        told.Json.Text("message")!.ShouldContain("exceeded quota");
+        Pods(sandbox, "refused").ShouldBeEmpty();
+        await sandbox.Client.DeleteAsync(Kinds.ResourceQuota, "default", "tight", CancellationToken.None);
+        await EndsAsync(sandbox, "refused", "Complete", "CompletionsReached", 1, 0);
+    }
+
+    [Fact]
     public async Task Controllers_and_a_node_that_are_stopped_anywhere_lose_and_double_nothing()
     {
         await using var sandbox = await PlayedSandbox.StartAsync(60);
