@@ -69,6 +69,29 @@ public sealed class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_apply_owns_its_fields_and_a_forced_one_takes_those_of_others()
+    {
+        var first = new WriteOptions { FieldManager = "first" };
+        Data(await client.PatchAsync(Kinds.ConfigMap, ns, "m", PatchType.Apply, Map("m", "a", "1"), Ct, first)).ShouldBe("a=1");
+        var second = new WriteOptions { FieldManager = "second" };
+        var refused = await FailAsync(client.PatchAsync(Kinds.ConfigMap, ns, "m", PatchType.Apply, Map("m", "a", "2"), Ct, second));
+        refused.IsConflict.ShouldBeTrue();
+        refused.Causes.ShouldContain(cause => cause.Field == ".data.a");
+        Data(await client.PatchAsync(Kinds.ConfigMap, ns, "m", PatchType.Apply, Map("m", "a", "2"), Ct, second with { Force = true })).ShouldBe("a=2");
+        Data(await client.PatchAsync(Kinds.ConfigMap, ns, "m", PatchType.Apply, Map("m", "b", "3"), Ct, second)).ShouldBe("b=3");
+    }
+
+    [Fact]
+    public async Task A_wrong_object_is_refused_with_every_cause()
+    {
+        var job = JsonNode.Parse("""{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"bad"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i","resources":{"limits":{"memory":"2Gi"},"requests":{"memory":"4Gi"}}}]}}}}""")!;
+        var error = await FailAsync(client.CreateAsync(Kinds.Job, ns, job, Ct));
+        error.IsInvalid.ShouldBeTrue();
+        error.Causes.Select(cause => cause.Field).ShouldContain("spec.template.spec.restartPolicy");
+        error.Message.ShouldStartWith($"create jobs.batch {ns}/bad: ");
+    }
+
+    [Fact]
     public async Task Lists_come_in_pages_and_by_selector()
     {
         for (var i = 0; i < 23; i++) await client.CreateAsync(Kinds.ConfigMap, ns, Map($"m{i:00}", "a", "1", i % 2 == 0 ? "even" : "odd"), Ct);
@@ -94,9 +117,7 @@ public sealed class ClusterTests : IAsyncLifetime
         var versions = new List<string>();
         for (var i = 0; i < 20; i++)
         {
-            versions.Add((await (i % 5 == 0
-                ? client.CreateAsync(Kinds.ConfigMap, ns, Map("m", "a", "0"), Ct)
-                : client.PatchAsync(Kinds.ConfigMap, ns, "m", PatchType.Merge, Map("m", "a", $"{i}"), Ct))).ResourceVersion!);
+            versions.Add((await client.PatchAsync(Kinds.ConfigMap, ns, "m", PatchType.Apply, Map("m", "a", $"{i}"), Ct)).ResourceVersion!);
             if (i % 5 == 4) await client.DeleteAsync(Kinds.ConfigMap, ns, "m", Ct);
         }
 
@@ -135,6 +156,19 @@ public sealed class ClusterTests : IAsyncLifetime
                     leading.TrySetResult();
                     return Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stopped);
                 }, ct);
+    }
+
+    [Fact]
+    public async Task A_token_for_a_ServiceAccount_is_made_and_recognised()
+    {
+        await client.CreateAsync(Kinds.ServiceAccount, ns, new JsonObject { ["metadata"] = new JsonObject { ["name"] = "reader" } }, Ct);
+        var request = JsonNode.Parse("""{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"audiences":["fabrik"],"expirationSeconds":600}}""")!;
+        var made = await client.CreateAsync(Kinds.ServiceAccount, ns, request, Ct, new WriteOptions { Name = "reader", Subresource = "token" });
+        var token = made.Json.GetProperty("status").GetProperty("token").GetString();
+        var review = new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenReview", ["spec"] = new JsonObject { ["token"] = token, ["audiences"] = new JsonArray("fabrik") } };
+        var status = (await client.CreateAsync(Kinds.TokenReview, null, review, Ct)).Json.GetProperty("status");
+        status.GetProperty("authenticated").GetBoolean().ShouldBeTrue();
+        status.GetProperty("user").GetProperty("username").GetString().ShouldBe($"system:serviceaccount:{ns}:reader");
     }
 
     private static Task<KubernetesException> FailAsync(Task task) => Should.ThrowAsync<KubernetesException>(task);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Watching;
@@ -144,9 +145,11 @@ public class RecordedStreamTests
         }
 
         var last = ulong.Parse(version);
-        var rest = Lines(recorded).Where(line => ulong.Parse(WatchLine.Parse(line, Kind[name], true).Object.ResourceVersion!) > last);
-        await FeedAsync(replica, name, Join(rest));
+        await FeedAsync(replica, name, Join(Versions.GetValue(recorded, bytes => [.. Lines(bytes).Select(line => (line, ulong.Parse(WatchLine.Parse(line, Kind[name], true).Object.ResourceVersion!)))])
+            .Where(line => line.Version > last).Select(line => line.Line)));
     }
+
+    private static readonly ConditionalWeakTable<byte[], List<(byte[] Line, ulong Version)>> Versions = [];
 
     private static async Task FeedAsync(Replica replica, string name, ReadOnlyMemory<byte> bytes)
     {
