@@ -98,6 +98,9 @@ public static class Names
     {
         public const string WebhookPort = "FABRIK_WEBHOOK_PORT";
         public const string MetricsPort = "FABRIK_METRICS_PORT";
+
+        /// <summary>Whole seconds in which requests are still taken after readiness has gone.</summary>
+        public const string DrainSeconds = "FABRIK_DRAIN_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
         public const string DataDirectory = "FABRIK_DATA_DIR";
@@ -122,6 +125,9 @@ public static class Names
         public const string Live = "/livez";
         public const string Ready = "/readyz";
         public const string Metrics = "/metrics";
+
+        /// <summary>Of an API server.</summary>
+        public const string Version = "/version";
         public const string Runs = "/api/v1/runs";
         public const string OpenApi = "/openapi/v1.json";
 
@@ -131,8 +137,24 @@ public static class Names
 
     public static class Meters
     {
+        public const string Webhook = "Fabrik.Webhook";
         public const string CronJobs = "Fabrik.CronJobs";
         public const string Api = "Fabrik.Api";
+    }
+
+    /// <summary>As instruments; exposed with underscores, unit and, for counters, _total.</summary>
+    public static class Metrics
+    {
+        public const string WebhookReviews = "fabrik.webhook.reviews";
+        public const string WebhookReviewDuration = "fabrik.webhook.review.duration";
+        public const string WebhookWarnings = "fabrik.webhook.warnings";
+        public const string WebhookSkipped = "fabrik.webhook.skipped";
+        public const string WebhookRefused = "fabrik.webhook.refused";
+        public const string WebhookSnapshotAge = "fabrik.webhook.snapshot.age";
+        public const string WebhookSnapshotObjects = "fabrik.webhook.snapshot.objects";
+        public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
+        public const string WebhookStopped = "fabrik.webhook.stopped";
+        public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
     }
 
     /// <summary>In the checkout.</summary>

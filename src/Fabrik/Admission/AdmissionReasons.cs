@@ -48,5 +48,5 @@ public static class AdmissionReasons
     public const string RuntimeClass = "runtime-class";
     public const string EnvironmentNotAllowed = "environment-not-allowed";
 
-    internal static bool IsDoubt(string reason) => reason is UnknownNamespace or MalformedJob or DuplicateNames or TooLarge or InvalidResult or Unexpected;
+    public static bool IsDoubt(string reason) => reason is UnknownNamespace or MalformedJob or DuplicateNames or TooLarge or InvalidResult or Unexpected;
 }

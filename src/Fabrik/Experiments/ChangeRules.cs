@@ -12,7 +12,7 @@ public static class ChangeRules
     public static IReadOnlyList<Problem> Validate(JsonElement? old, JsonElement changed)
     {
         var checks = new Checks();
-        var change = checks.Read(changed, ObjectJson.Change, "metadata.name", "spec", "spec.type", "spec.change", "spec.approval.approved");
+        var change = checks.Read(changed, ObjectJson.Change, "metadata.name", "spec", "spec.type", "spec.change", "spec.approval.approved", "status.conditions[].type", "status.conditions[].status");
         if (change is null) return checks.Problems;
         checks.Require(change.Name.Length <= 63, "metadata.name", "the name becomes the value of a label, so it may have at most 63 characters");
         Spec(checks, change.Spec);

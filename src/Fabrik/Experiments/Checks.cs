@@ -22,7 +22,7 @@ internal sealed partial class Checks
     {
         var node = json.ValueKind == JsonValueKind.Object ? JsonObject.Create(json)! : [];
         var complete = DropNulls(node);
-        foreach (var path in required) complete &= Require(!Missing(node, path.Split('.'), 0), path, "is required");
+        foreach (var path in required) complete &= Present(node, path.Split('.'), "");
         if (!complete) return null;
         try
         {
@@ -86,10 +86,16 @@ internal sealed partial class Checks
         }
     }
 
-    private static bool Missing(JsonObject node, string[] path, int index)
+    /// <summary>The last part must be there wherever the parts before it are; a part such as budgets[] stands for every item.</summary>
+    private bool Present(JsonObject node, ReadOnlySpan<string> path, string at)
     {
-        if (!node.TryGetPropertyValue(path[index], out var value)) return index == path.Length - 1;
-        return index < path.Length - 1 && value is JsonObject inner && Missing(inner, path, index + 1);
+        var field = at + path[0];
+        if (path.Length == 1) return Require(node.ContainsKey(path[0]), field, "is required");
+        if (!path[0].EndsWith("[]", StringComparison.Ordinal)) return node[path[0]] is not JsonObject inner || Present(inner, path[1..], field + ".");
+        var complete = true;
+        if (node[path[0][..^2]] is not JsonArray list) return complete;
+        for (var i = 0; i < list.Count; i++) complete &= list[i] is not JsonObject item || Present(item, path[1..], $"{field[..^2]}[{i}].");
+        return complete;
     }
 
     private bool DropNulls(JsonNode node)

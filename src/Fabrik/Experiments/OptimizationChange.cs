@@ -45,7 +45,7 @@ public sealed record ChangeSpec
     public Approval? Approval { get; init; }
 }
 
-[JsonConverter(typeof(JsonStringEnumConverter<ChangeType>))]
+[JsonConverter(typeof(WordConverter<ChangeType>))]
 public enum ChangeType
 {
     [JsonStringEnumMemberName("resource")] Resource,
@@ -57,7 +57,7 @@ public enum ChangeType
     [JsonStringEnumMemberName("spec")] Spec,
 }
 
-[JsonConverter(typeof(JsonStringEnumConverter<Risk>))]
+[JsonConverter(typeof(WordConverter<Risk>))]
 public enum Risk
 {
     [JsonStringEnumMemberName("low")] Low,
@@ -66,7 +66,7 @@ public enum Risk
 }
 
 /// <summary>What must be shown before a rollout: an improvement, or no loss worth its saving.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<Goal>))]
+[JsonConverter(typeof(WordConverter<Goal>))]
 public enum Goal
 {
     [JsonStringEnumMemberName("win")] Win,

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Fabrik.Experiments;
 
 /// <summary>Life of a change; <see cref="ChangeRules"/> says which steps exist.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<Phase>))]
+[JsonConverter(typeof(WordConverter<Phase>))]
 public enum Phase
 {
     [JsonStringEnumMemberName("proposed")] Proposed,

@@ -9,7 +9,7 @@ public static class PolicyRules
     public static IReadOnlyList<Problem> Validate(JsonElement? old, JsonElement changed)
     {
         var checks = new Checks();
-        var policy = checks.Read(changed, ObjectJson.Policy, "metadata.name");
+        var policy = checks.Read(changed, ObjectJson.Policy, "metadata.name", "spec.budgets[].name", "status.conditions[].type", "status.conditions[].status");
         if (policy is null) return checks.Problems;
         checks.Require(policy.Metadata.Name == Names.PolicyName, "metadata.name", "there is one policy and its name is default");
         Spec(checks, policy.Spec);

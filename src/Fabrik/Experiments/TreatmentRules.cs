@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Fabrik.Quantities;
 
 namespace Fabrik.Experiments;
 
@@ -42,11 +43,11 @@ internal static class TreatmentRules
         checks.Require(least is null || most is null || least <= most, $"{Field}.{name}Request", $"the {words} request is above the {words} limit");
     }
 
-    private static QuantityValue? Amount(Checks checks, string field, string? text)
+    private static Quantity? Amount(Checks checks, string field, string? text)
     {
         if (text is null) return null;
         checks.Text(field, text, 32, least: 1);
-        var known = QuantityValue.TryParse(text, out var amount);
+        var known = Quantity.TryParse(text, out var amount);
         checks.Require(known && amount.IsPositive, field, "must be a Kubernetes quantity above zero, such as 512Mi, 4Gi or 250m");
         return known ? amount : null;
     }

@@ -19,7 +19,7 @@ internal sealed record Reviewed(AdmissionOutcome Outcome, JsonObject? Response, 
 
     public string[] Warnings => [.. (Response?["warnings"]?.AsArray() ?? []).Select(one => one!.GetValue<string>())];
 
-    public Assignment? Assignment => Experiments.Assignment.Verify(After["metadata"]!["annotations"]?[Names.Annotations.Assignment]?.GetValue<string>() ?? "", Keys);
+    public Assignment? Assignment => Fabrik.Experiments.Assignment.Verify(After["metadata"]!["annotations"]?[Names.Annotations.Assignment]?.GetValue<string>() ?? "", Keys);
 
     public static Reviewed Of(JsonNode review, AdmissionSnapshot snapshot, TimeSpan staleness = default) => Of(Encoding.UTF8.GetBytes(review.ToJsonString()), snapshot, staleness);
 

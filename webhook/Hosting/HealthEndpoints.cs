@@ -1,0 +1,28 @@
+using Fabrik.Metrics;
+using Fabrik.Webhook.Snapshots;
+
+namespace Fabrik.Webhook.Hosting;
+
+/// <summary>Probes and metrics, on every port.</summary>
+internal static class HealthEndpoints
+{
+    public static void MapHealth(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet(Names.Paths.Live, context => context.Response.WriteAsync("ok\n"));
+        routes.MapGet(Names.Paths.Ready, context =>
+        {
+            var services = context.RequestServices;
+            var snapshots = services.GetRequiredService<SnapshotKeeper>();
+            var why = services.GetRequiredService<Drain>().IsDraining ? "draining" : snapshots.Current is null ? snapshots.Why() : "";
+            context.Response.StatusCode = why.Length == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+            context.Response.ContentType = "text/plain; charset=utf-8";
+            return context.Response.WriteAsync(why.Length == 0 ? "ok\n" : $"not ready: {why}\n");
+        });
+        routes.MapGet(Names.Paths.Metrics, context =>
+        {
+            var format = ExpositionFormat.For(context.Request.Headers.Accept);
+            context.Response.ContentType = format.ContentType;
+            return context.Response.WriteAsync(context.RequestServices.GetRequiredService<WebhookMetrics>().Expose(format));
+        });
+    }
+}

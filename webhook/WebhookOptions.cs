@@ -1,0 +1,32 @@
+using Fabrik.Kubernetes;
+
+namespace Fabrik.Webhook;
+
+public sealed record WebhookOptions
+{
+    public const int DefaultPort = 9443;
+    public static readonly TimeSpan DefaultDrainGrace = TimeSpan.FromSeconds(5);
+
+    /// <summary>Where changes, policy and namespaces are watched.</summary>
+    public required ClusterConfig Cluster { get; init; }
+
+    /// <summary>Holds tls.crt and tls.key, read again when they change.</summary>
+    public required string TlsDirectory { get; init; }
+
+    /// <summary>Keys that sign assignments, one a line, the newest first; read again when it changes.</summary>
+    public required string AssignmentKeyFile { get; init; }
+
+    /// <summary>HTTPS: reviews, health and metrics. 0 takes any free one.</summary>
+    public int Port { get; init; } = DefaultPort;
+
+    /// <summary>Plain HTTP beside it, for health and metrics alone. Null: none.</summary>
+    public int? MetricsPort { get; init; }
+
+    /// <summary>True where the ports are for this machine alone.</summary>
+    public bool LoopbackOnly { get; init; }
+
+    /// <summary>How long requests are still taken after readiness has gone, so that every caller has seen it.</summary>
+    public TimeSpan DrainGrace { get; init; } = DefaultDrainGrace;
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}
