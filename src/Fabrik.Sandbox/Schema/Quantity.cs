@@ -56,7 +56,7 @@ public readonly record struct Quantity(BigInteger Billionths, Quantity.Family Su
         if (whole.Length + fraction.Length is 0 or > 60 || fraction.Contains('.')) return false;
         if (Scale(suffix) is not var (factor, exponent, family))
         {
-            error = "unable to parse quantity's suffix";
+            if (IsSuffix(suffix)) error = "unable to parse quantity's suffix";
             return false;
         }
 
@@ -90,6 +90,14 @@ public readonly record struct Quantity(BigInteger Billionths, Quantity.Family Su
         if (Suffixes != Family.Exponent) return result.Append(DecimalSuffixes[thousands]).ToString();
         var exponent = (thousands - 3) * 3;
         return exponent == 0 ? result.ToString() : result.Append('e').Append(exponent).ToString();
+    }
+
+    // By the expression: letters of suffixes, a sign, digits.
+    private static bool IsSuffix(ReadOnlySpan<char> suffix)
+    {
+        suffix = suffix.TrimStart("eEinumkKMGTP");
+        if (suffix is ['+' or '-', ..]) suffix = suffix[1..];
+        return suffix.Trim("0123456789").IsEmpty;
     }
 
     private static (BigInteger Factor, int Exponent, Family Family)? Scale(ReadOnlySpan<char> suffix)

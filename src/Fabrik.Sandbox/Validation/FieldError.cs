@@ -16,6 +16,9 @@ public sealed record FieldError(string Reason, string Message, string Field)
     /// <param name="value">Numbers and truths as they are, objects and lists as JSON, strings quoted.</param>
     public static FieldError Invalid(string field, JsonNode? value, string detail) => new("FieldValueInvalid", $"Invalid value: {Text.Compact(value)}: {detail}", field);
 
+    /// <summary>Without the value, where it says nothing.</summary>
+    public static FieldError Invalid(string field, string detail) => new("FieldValueInvalid", "Invalid value: " + detail, field);
+
     public static FieldError NotSupported(string field, string value, params IEnumerable<string> supported) => new(
         "FieldValueNotSupported",
         $"Unsupported value: {Text.Quote(value)}: supported values: {string.Join(", ", supported.Select(Text.Quote))}",
@@ -33,7 +36,7 @@ public sealed record FieldError(string Reason, string Message, string Field)
     /// <param name="group">Empty for the core group.</param>
     public static RequestException Refusal(string group, string kind, string name, IReadOnlyList<FieldError> errors)
     {
-        string[] lines = [.. errors.Select(error => $"{error.Field}: {error.Message}")];
+        string[] lines = [.. errors.Select(error => $"{error.Field}: {error.Message}").Distinct(StringComparer.Ordinal)];
         var what = group.Length == 0 ? kind : $"{kind}.{group}";
         var details = new JsonObject
         {

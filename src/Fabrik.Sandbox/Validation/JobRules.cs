@@ -31,7 +31,7 @@ internal static class JobRules
         if (spec.At("jobTemplate", "spec") is not JsonObject job) return;
         Spec(job, "spec.jobTemplate.spec", errors);
         if (job["selector"] is not null) errors.Add(FieldError.Invalid("spec.jobTemplate.spec.selector", job["selector"], "`selector` will be auto-generated"));
-        if (job["manualSelector"].Bool() == true) errors.Add(FieldError.NotSupported("spec.jobTemplate.spec.manualSelector", "true", "nil", "false"));
+        if (job["manualSelector"].Bool() == true) errors.Add(new FieldError("FieldValueNotSupported", "Unsupported value: true: supported values: \"nil\", \"false\"", "spec.jobTemplate.spec.manualSelector"));
     }
 
     /// <summary>
@@ -84,11 +84,12 @@ internal static class JobRules
         if (spec["selector"] is not JsonObject selector)
         {
             errors.Add(FieldError.Required("spec.selector"));
+            errors.Add(FieldError.Invalid("spec.template.metadata.labels", spec.At("template", "metadata", "labels"), "`selector` does not match template `labels`"));
             return;
         }
 
         MetaRules.Selector(selector, "spec.selector", errors);
-        if (spec["manualSelector"].Bool() != true && selector.At("matchLabels", Names.Labels.ControllerUid).String() != job.At("metadata", "uid").String())
+        if (spec["manualSelector"].Bool() != true && !OnlyOwn(selector, job.At("metadata", "uid").String()))
         {
             errors.Add(FieldError.Invalid("spec.selector", selector, "`selector` not auto-generated"));
         }
@@ -99,6 +100,9 @@ internal static class JobRules
             errors.Add(FieldError.Invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"));
         }
     }
+
+    private static bool OnlyOwn(JsonObject selector, string? uid) =>
+        selector["matchExpressions"] is null && selector["matchLabels"] is JsonObject { Count: 1 } labels && labels[Names.Labels.ControllerUid].String() == uid;
 
     private static void Spec(JsonObject spec, string field, List<FieldError> errors)
     {
@@ -123,7 +127,11 @@ internal static class JobRules
         if (spec["template"] is not JsonObject template) return;
         PodRules.Template(template, field + ".template", errors);
         var policy = template.At("spec", "restartPolicy").String();
-        if (policy is not ("OnFailure" or "Never"))
+        if (policy is not ("OnFailure" or "Never" or "Always"))
+        {
+            PodRules.OneOf(template["spec"] as JsonObject ?? [], "restartPolicy", field + ".template.spec", errors, "OnFailure", "Never");
+        }
+        else if (policy == "Always")
         {
             errors.Add(FieldError.Required(field + ".template.spec.restartPolicy", "valid values: \"OnFailure\", \"Never\""));
         }
@@ -143,7 +151,7 @@ internal static class JobRules
             else PodRules.OneOf(rule, "action", path, errors, "Count", "FailIndex", "FailJob", "Ignore");
             if (rule["onExitCodes"] is not JsonObject codes)
             {
-                if (rule["onPodConditions"] is not JsonArray { Count: > 0 }) errors.Add(FieldError.Invalid(path, rule, "specifying one of OnExitCodes and OnPodConditions is required"));
+                if (rule["onPodConditions"] is not JsonArray { Count: > 0 }) errors.Add(FieldError.Invalid(path, "specifying one of OnExitCodes and OnPodConditions is required"));
                 continue;
             }
 

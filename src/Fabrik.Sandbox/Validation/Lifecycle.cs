@@ -90,8 +90,10 @@ public static class Lifecycle
     {
         if (spec["manualSelector"].Bool() == true) return;
         var labels = spec.Child("template").Child("metadata").Child("labels");
-        foreach (var label in (ReadOnlySpan<string>)[Names.Labels.OldControllerUid, Names.Labels.ControllerUid]) labels[label] = uid;
-        foreach (var label in (ReadOnlySpan<string>)[Names.Labels.OldJobName, Names.Labels.JobName]) labels[label] = name;
+        labels[Names.Labels.ControllerUid] = uid;
+        labels[Names.Labels.JobName] = name;
+        labels[Names.Labels.OldControllerUid] = uid;
+        labels[Names.Labels.OldJobName] = name;
         spec.Child("selector").Child("matchLabels")[Names.Labels.ControllerUid] = uid;
     }
 

@@ -29,7 +29,7 @@ internal static partial class MetaRules
         var name = meta["name"].String() ?? "";
         if (name.Length == 0) errors.Add(FieldError.Required("metadata.name", "name or generateName is required"));
         else Name(obj, name, errors);
-        Labels(meta["labels"], "metadata.labels", errors);
+        Labels(Defaults.Group(obj) == "batch" ? WithoutGenerated(meta["labels"]) : meta["labels"], "metadata.labels", errors);
         Annotations(meta["annotations"], "metadata.annotations", errors);
         var at = 0;
         foreach (var owner in meta["ownerReferences"].Objects())
@@ -47,6 +47,11 @@ internal static partial class MetaRules
             errors.Add(FieldError.Invalid("metadata.ownerReferences", meta["ownerReferences"], "Only one reference can have Controller set to true"));
         }
     }
+
+    // Those that the server itself gives a Job are judged once, in its template.
+    private static JsonObject WithoutGenerated(JsonNode? labels) => new((labels as JsonObject ?? [])
+        .Where(label => label.Key is not (Names.Labels.JobName or Names.Labels.OldJobName or Names.Labels.ControllerUid or Names.Labels.OldControllerUid))
+        .Select(label => KeyValuePair.Create(label.Key, label.Value?.DeepClone())));
 
     public static void Labels(JsonNode? labels, string field, List<FieldError> errors)
     {
@@ -106,7 +111,7 @@ internal static partial class MetaRules
         var group = Defaults.Group(obj);
         var wrong = (group, obj["kind"].String()) switch
         {
-            ("", "Namespace" or "Service") => LabelError(name),
+            ("", "Namespace" or "Service") => name.Contains('.', StringComparison.Ordinal) ? "must not contain dots" : LabelError(name),
             ("rbac.authorization.k8s.io", _) => name is "." or ".." ? $"may not be '{name}'" : name.Contains('/', StringComparison.Ordinal) ? "may not contain '/'" : name.Contains('%', StringComparison.Ordinal) ? "may not contain '%'" : null,
             _ => SubdomainError(name),
         };

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Schema;
 
@@ -6,6 +7,8 @@ namespace Fabrik.Sandbox.Validation;
 /// <summary>Defaults of Pods and of the templates of Pods; requests follow limits only on Pods.</summary>
 internal static class PodDefaults
 {
+    private static readonly SearchValues<char> ImageCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:");
+
     private const int FileMode = 420; // 0644
 
     public static void Pod(JsonObject spec)
@@ -75,11 +78,11 @@ internal static class PodDefaults
         }
     }
 
-    /// <summary>Always for latest (also unsaid), else IfNotPresent.</summary>
+    /// <summary>Always for latest (also unsaid), else IfNotPresent; also for what is no name of an image.</summary>
     internal static string PullPolicy(string image)
     {
-        if (image.Contains('@', StringComparison.Ordinal)) return "IfNotPresent";
         var name = image[(image.LastIndexOf('/') + 1)..];
+        if (image.Contains('@', StringComparison.Ordinal) || name.Length == 0 || image.AsSpan().ContainsAnyExcept(ImageCharacters) || char.IsAsciiLetterUpper(name[0])) return "IfNotPresent";
         var colon = name.IndexOf(':', StringComparison.Ordinal);
         return colon < 0 || name[(colon + 1)..] == "latest" ? "Always" : "IfNotPresent";
     }

@@ -7,12 +7,12 @@ namespace Fabrik.Sandbox.Validation;
 internal static class PodRules
 {
     private static readonly string[] PullPolicies = ["Always", "IfNotPresent", "Never"];
-    private static readonly string[] Effects = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
+    private static readonly string[] Effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
     public static void Template(JsonObject template, string field, List<FieldError> errors)
     {
-        MetaRules.Labels(template.At("metadata", "labels"), field + ".metadata.labels", errors);
-        MetaRules.Annotations(template.At("metadata", "annotations"), field + ".metadata.annotations", errors);
+        MetaRules.Labels(template.At("metadata", "labels"), field + ".labels", errors);
+        MetaRules.Annotations(template.At("metadata", "annotations"), field + ".annotations", errors);
         if (template["spec"] is JsonObject spec) Spec(spec, field + ".spec", errors);
     }
 
@@ -24,9 +24,8 @@ internal static class PodRules
         Containers(spec["containers"], field + ".containers", names, volumes, errors);
         Containers(spec["initContainers"], field + ".initContainers", names, volumes, errors);
 
-        OneOf(spec, "restartPolicy", field, errors, "Always", "Never", "OnFailure");
-        OneOf(spec, "dnsPolicy", field, errors, "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None");
-        NotNegative(spec, "terminationGracePeriodSeconds", field, errors);
+        OneOf(spec, "restartPolicy", field, errors, "Always", "OnFailure", "Never");
+        OneOf(spec, "dnsPolicy", field, errors, "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None");
         if (spec["activeDeadlineSeconds"].Long() is <= 0 and var deadline)
         {
             errors.Add(FieldError.Invalid(field + ".activeDeadlineSeconds", JsonValue.Create(deadline), "must be between 1 and 2147483647, inclusive"));
@@ -62,14 +61,12 @@ internal static class PodRules
             if (name.Length == 0) errors.Add(FieldError.Required(path + ".name"));
             else if (MetaRules.LabelError(name) is { } wrong) errors.Add(FieldError.Invalid(path + ".name", name, wrong));
             else if (!names.Add(name)) errors.Add(FieldError.Duplicate(path + ".name", name));
-            var image = container["image"].String() ?? "";
-            if (image.Length == 0) errors.Add(FieldError.Required(path + ".image"));
-            else if (image.Trim().Length != image.Length) errors.Add(FieldError.Invalid(path + ".image", image, "must not have leading or trailing whitespace"));
+            if (container["image"].String() is null or "") errors.Add(FieldError.Required(path + ".image"));
             Ports(container["ports"], path + ".ports", errors);
             Environment(container["env"], path + ".env", errors);
             Mounts(container["volumeMounts"], path + ".volumeMounts", volumes, errors);
             OneOf(container, "imagePullPolicy", path, errors, PullPolicies);
-            OneOf(container, "terminationMessagePolicy", path, errors, "FallbackToLogsOnError", "File");
+            OneOf(container, "terminationMessagePolicy", path, errors, "File", "FallbackToLogsOnError");
             if (container["resources"] is JsonObject resources) Resources(resources, path + ".resources", errors);
         }
     }
@@ -85,16 +82,20 @@ internal static class PodRules
             {
                 if (request > limit) errors.Add(FieldError.Invalid(field + ".requests", request.ToString(), $"must be less than or equal to {name} limit of {limit}"));
             }
+            else if (name.Contains('/', StringComparison.Ordinal))
+            {
+                errors.Add(FieldError.Required(field + ".limits", "Limit must be set for non overcommitable resources"));
+            }
         }
     }
 
     private static Quantity? Amount(string name, JsonNode? amount, string field, List<FieldError> errors)
     {
-        if (MetaRules.QualifiedNameError(name) is { } wrong) errors.Add(FieldError.Invalid(field, name, wrong));
+        if (MetaRules.QualifiedNameError(name) is { } wrong) errors.Add(FieldError.Invalid($"{field}[{name}]", name, wrong));
         else if (!name.Contains('/', StringComparison.Ordinal) && name is not ("cpu" or "memory" or "ephemeral-storage") && !name.StartsWith("hugepages-", StringComparison.Ordinal))
         {
-            errors.Add(FieldError.Invalid(field, name, "must be a standard resource type or fully qualified"));
-            errors.Add(FieldError.Invalid(field, name, "must be a standard resource for containers"));
+            errors.Add(FieldError.Invalid($"{field}[{name}]", name, "must be a standard resource type or fully qualified"));
+            errors.Add(FieldError.Invalid($"{field}[{name}]", name, "must be a standard resource for containers"));
         }
 
         if (amount.String() is not { } text || !Quantity.TryParse(text, out var quantity, out _)) return null;
@@ -175,7 +176,10 @@ internal static class PodRules
             if (name.Length == 0) errors.Add(FieldError.Required(path + ".name"));
             else if (MetaRules.LabelError(name) is { } wrong) errors.Add(FieldError.Invalid(path + ".name", name, wrong));
             else if (!names.Add(name)) errors.Add(FieldError.Duplicate(path + ".name", name));
-            if (volume.Count > 2) errors.Add(FieldError.Forbidden(path, "may not specify more than 1 volume type"));
+            foreach (var surplus in volume.Select(entry => entry.Key).Where(key => key != "name").OrderBy(key => key == "emptyDir" ? 0 : 1).Skip(1))
+            {
+                errors.Add(FieldError.Forbidden($"{path}.{surplus}", "may not specify more than 1 volume type"));
+            }
         }
 
         return names;
@@ -196,7 +200,7 @@ internal static class PodRules
                 errors.Add(FieldError.Invalid(path + ".effect", toleration["effect"].String() ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set"));
             }
 
-            if (operation == "Exists" && toleration["value"].String() is { Length: > 0 }) errors.Add(FieldError.Invalid(path + ".operator", "", "value must be empty when `operator` is 'Exists'"));
+            if (operation == "Exists" && toleration["value"].String() is { Length: > 0 } value) errors.Add(FieldError.Invalid(path + ".operator", value, "value must be empty when `operator` is 'Exists'"));
             else if (operation is not ("" or "Equal" or "Exists" or "Gt" or "Lt")) errors.Add(FieldError.NotSupported(path + ".operator", operation, "Equal", "Exists"));
             if (toleration["effect"].String() is { Length: > 0 } effect && !Effects.Contains(effect)) errors.Add(FieldError.NotSupported(path + ".effect", effect, Effects));
         }

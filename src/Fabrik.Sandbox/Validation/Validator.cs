@@ -120,8 +120,27 @@ public static class Validator
                     errors.Add(FieldError.Invalid($"{path}.min[{name}]", minimum.ToString(), $"min value {minimum} is greater than max value {most}"));
                 }
             }
+
+            Ordered(item, path, "defaultRequest", "default request", errors);
+            Ordered(item, path, "default", "default", errors);
         }
     }
+
+    private static void Ordered(JsonObject item, string path, string name, string words, List<FieldError> errors)
+    {
+        foreach (var (resource, amount) in item[name] as JsonObject ?? [])
+        {
+            if (!Quantity.TryParse(amount.String() ?? "", out var value, out _)) continue;
+            if (Amount(item, "min", resource) is { } least && least > value) Wrong(name == "default" ? least : value, $"min value {least} is greater than {words} value {value}");
+            if (Amount(item, "max", resource) is { } most && value > most) Wrong(value, $"{words} value {value} is greater than max value {most}");
+            if (name == "defaultRequest" && Amount(item, "default", resource) is { } limit && value > limit) Wrong(value, $"default request value {value} is greater than default limit value {limit}");
+
+            void Wrong(Quantity shown, string detail) => errors.Add(FieldError.Invalid($"{path}.{name}[{resource}]", shown.ToString(), detail));
+        }
+    }
+
+    private static Quantity? Amount(JsonObject item, string name, string resource) =>
+        Quantity.TryParse(item.At(name, resource).String() ?? "", out var quantity, out _) ? quantity : null;
 
     private static void PodUpdate(JsonObject obj, JsonObject old, List<FieldError> errors)
     {
