@@ -77,7 +77,7 @@ internal sealed class ContainerDraft
         return true;
     }
 
-    /// <summary>The variable as the container sets it: the whole raw value member, or where it has none (valueFrom) the whole entry.</summary>
+    /// <summary>The variable as the container sets it: see <see cref="ValueOf"/>.</summary>
     public JobValue Variable(ReadOnlySpan<byte> name)
     {
         foreach (var known in environment)
@@ -85,11 +85,15 @@ internal sealed class ContainerDraft
         var received = default(JsonElement);
         if (EnvironmentElement.ValueKind == JsonValueKind.Array)
             foreach (var one in EnvironmentElement.EnumerateArray())
-                if (one.Member("name"u8).Is(name)) received = one.Member("valueFrom"u8).ValueKind == JsonValueKind.Undefined && one.Member("value"u8) is { ValueKind: JsonValueKind.String } value ? value : one;
+                if (one.Member("name"u8).Is(name)) received = ValueOf(one);
         var created = new JobValue(JobField.Environment, this, name.ToArray(), job.Raw(received));
         environment.Add(created);
         return created;
     }
+
+    /// <summary>The value of an env entry; the entry itself where it takes the value from elsewhere or has none.</summary>
+    public static JsonElement ValueOf(JsonElement entry) =>
+        entry.Member("valueFrom"u8).ValueKind == JsonValueKind.Undefined && entry.Member("value"u8) is { ValueKind: JsonValueKind.String } value ? value : entry;
 
     public bool HasEnvironmentFrom => Element.Member("envFrom"u8) is { ValueKind: JsonValueKind.Array } from && from.GetArrayLength() > 0;
 

@@ -85,8 +85,9 @@ internal sealed class ContainerPlan
         if (wantLimit is null) limit = upper.Scale(request!.Value, lower, step);
         if (wantRequest is null && request < bounds.Minimum) request = Quantity.Min(bounds.Minimum.Value, limit!.Value);
         if (wantLimit is null && limit > bounds.Maximum) limit = Quantity.Max(bounds.Maximum.Value, request!.Value);
-        if (wantRequest is null && bounds.Ratio is { IsPositive: true } ratio && bounds.RatioExceeded(request!.Value, limit!.Value))
-            request = Quantity.Min(limit!.Value, limit.Value.Scale(One, ratio, step) + step);
+        if (wantRequest is not null || bounds.Ratio is not { IsPositive: true } ratio || !bounds.RatioExceeded(request!.Value, limit!.Value)) return;
+        request = limit.Value.Scale(One, ratio, step);
+        if (bounds.RatioExceeded(request.Value, limit.Value)) request = Quantity.Min(limit.Value, request.Value + step);
     }
 
     private Quantity Clamp(Quantity want)

@@ -21,28 +21,19 @@ public static class JobAdmission
         if (body.Length > MaximumRequest) return Bad(AdmissionReasons.TooLarge, $"the body has more than {MaximumRequest} bytes");
         if (!System.Text.Unicode.Utf8.IsValid(body.Span)) return Bad(AdmissionReasons.NotJson, "the body is not UTF-8");
         JsonDocument document;
-        var hasDuplicates = false;
         try
         {
-            document = JsonDocument.Parse(body, Strict);
+            document = JsonDocument.Parse(body);
         }
-        catch (JsonException)
+        catch (JsonException error)
         {
-            try
-            {
-                document = JsonDocument.Parse(body);
-                hasDuplicates = true;
-            }
-            catch (JsonException error)
-            {
-                return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error.LineNumber}, byte {error.BytePositionInLine}); send an AdmissionReview");
-            }
+            return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error.LineNumber}, byte {error.BytePositionInLine}); send an AdmissionReview");
         }
 
-        using (document) return Review(body, document.RootElement, hasDuplicates, snapshot, staleness, response);
+        using (document) return Review(body, document.RootElement, snapshot, staleness, response);
     }
 
-    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, bool hasDuplicates, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
+    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
     {
         var version = review.Member("apiVersion"u8);
         if (!review.Member("kind"u8).Is("AdmissionReview"u8) || version.ValueKind != JsonValueKind.String) return Bad(AdmissionReasons.NotAReview, "the body is not an AdmissionReview");
@@ -55,7 +46,7 @@ public static class JobAdmission
         AdmissionOutcome outcome;
         try
         {
-            outcome = hasDuplicates ? new ReviewRequest(request).Untouched(AdmissionReasons.DuplicateNames) : Decide(body, new ReviewRequest(request), snapshot, staleness, patch);
+            outcome = Decide(body, new ReviewRequest(request), snapshot, staleness, patch);
         }
         catch (Exception)
         {
@@ -79,20 +70,31 @@ public static class JobAdmission
         else if (JobDraft.Read(body, request.Json.Member("oldObject"u8)) is { } old) outcome = UpdateAdmission.Admit(request, job, old, snapshot);
         else return request.Untouched(AdmissionReasons.MalformedJob);
         if (outcome.Result != AdmissionResult.Patched) return outcome;
-        return Write(job, patch) ? outcome : request.Untouched(AdmissionReasons.InvalidResult);
+        return Write(job, patch) is { } problem ? request.Untouched(problem) : outcome;
     }
 
-    /// <summary>Writes the patch, applies it as the API server will, and looks at the result: a patch that does not apply would fail the user's request even though the webhook is to be ignored on failure.</summary>
-    private static bool Write(JobDraft job, PooledBuffer patch)
+    /// <summary>
+    /// Writes the patch, applies it as the API server will, and looks at the result: a patch that does not apply would fail the user's request
+    /// although failures of the webhook are ignored. Returns why it must not be sent, or null.
+    /// </summary>
+    private static string? Write(JobDraft job, PooledBuffer patch)
     {
-        using var path = new PooledBuffer(256);
+        using (var path = new PooledBuffer(256))
         using (var writer = new Utf8JsonWriter(patch, Json.Writing))
-            if (new JobPatch(job, writer, path).Write() == 0) return false;
-        using var operations = JsonDocument.Parse(patch.Written, Strict);
+            if (new JobPatch(job, writer, path).Write() == 0) return AdmissionReasons.InvalidResult;
+        using var operations = JsonDocument.Parse(patch.Written);
         using var result = new PooledBuffer(8192);
-        if (!PatchedJob.Apply(job.Job, operations.RootElement, result)) return false;
-        using var patched = JsonDocument.Parse(result.Written, Strict);
-        return JobDraft.Read(result.Written, patched.RootElement) is { } read && ResultCheck.Holds(job, read);
+        if (!PatchedJob.Apply(job.Job, operations.RootElement, result)) return AdmissionReasons.InvalidResult;
+        try
+        {
+            using var patched = JsonDocument.Parse(result.Written, Strict);
+            return ResultCheck.Holds(job, patched.RootElement) ? null : AdmissionReasons.InvalidResult;
+        }
+        catch (JsonException)
+        {
+            // The Job itself says something twice: which of the two counts is not ours to say.
+            return AdmissionReasons.DuplicateNames;
+        }
     }
 
     private static AdmissionOutcome Bad(string reason, string message) => new(AdmissionResult.BadRequest, reason, Message: message);

@@ -137,15 +137,22 @@ internal sealed class JobDraft
         foreach (var (value, _) in undo) value.Original = value.Current;
     }
 
-    /// <summary>Everything that differs from what the user wanted, labels and annotations aside, each once, in the order of writing.</summary>
+    /// <summary>Everything that differs from what the user wanted, labels and annotations aside, in the order of the document.</summary>
     public IEnumerable<JobValue> Written()
     {
-        for (var i = 0; i < undo.Count; i++)
+        foreach (var value in (JobValue[])[Parallelism, Ttl, Tolerations, RuntimeClass])
+            if (IsWritten(value)) yield return value;
+        foreach (var value in nodeSelector)
+            if (IsWritten(value)) yield return value;
+        foreach (var container in Containers)
         {
-            var value = undo[i].Value;
-            if (value.Field >= JobField.Label || Json.Same(value.Original, value.Current) || undo.FindIndex(one => one.Value == value) != i) continue;
-            yield return value;
+            foreach (var value in container.Resources)
+                if (IsWritten(value)) yield return value;
+            foreach (var value in container.Environment)
+                if (IsWritten(value)) yield return value;
         }
+
+        static bool IsWritten(JobValue value) => !Json.Same(value.Original, value.Current);
     }
 
     public ReadOnlyMemory<byte> Raw(JsonElement element)

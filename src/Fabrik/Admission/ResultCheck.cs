@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Fabrik.Admission;
 
 /// <summary>Whether a patched Job is what was planned, and what Kubernetes takes.</summary>
@@ -6,31 +8,80 @@ internal static class ResultCheck
     /// <summary>Bytes of all annotations that an API server allows.</summary>
     private const int MaximumAnnotations = 256 * 1024;
 
-    public static bool Holds(JobDraft planned, JobDraft result)
+    public static bool Holds(JobDraft planned, JsonElement job)
     {
-        for (var i = 0; i < planned.Labels.Length; i++)
-            if (!Became(planned.Labels[i], result.Labels[i]) || !Became(planned.TemplateLabels[i], result.TemplateLabels[i])) return false;
-        if (!Became(planned.Assignment, result.Assignment) || !Became(planned.Parallelism, result.Parallelism) || !Became(planned.Ttl, result.Ttl)) return false;
-        if (!Became(planned.Tolerations, result.Tolerations) || !Became(planned.RuntimeClass, result.RuntimeClass)) return false;
-        foreach (var one in planned.NodeSelector)
-            if (!Became(one, result.NodeSelectorFor(one.Key))) return false;
-        if (planned.Containers.Length != result.Containers.Length || Json.Raw(result.AnnotationsElement).Length > MaximumAnnotations) return false;
-        for (var i = 0; i < planned.Containers.Length; i++)
-            if (!Holds(planned.Containers[i], result.Containers[i])) return false;
-        return true;
+        var (metadata, spec) = (job.Member("metadata"u8), job.Member("spec"u8));
+        var (annotations, template) = (metadata.Member("annotations"u8), spec.Member("template"u8));
+        var pod = template.Member("spec"u8);
+        return Json.Raw(annotations).Length <= MaximumAnnotations
+            && Became(planned.Labels, metadata.Member("labels"u8))
+            && Became(planned.Assignment, annotations.Member(JobDraft.AssignmentKey))
+            && Became(planned.TemplateLabels, template.Member("metadata"u8).Member("labels"u8))
+            && Became(planned.Parallelism, spec.Member("parallelism"u8))
+            && Became(planned.Ttl, spec.Member("ttlSecondsAfterFinished"u8))
+            && Became(planned.NodeSelector, pod.Member("nodeSelector"u8))
+            && Became(planned.Tolerations, pod.Member("tolerations"u8))
+            && Became(planned.RuntimeClass, pod.Member("runtimeClassName"u8))
+            && Holds(planned, pod.Member("containers"u8), isInit: false)
+            && Holds(planned, pod.Member("initContainers"u8), isInit: true);
     }
 
-    private static bool Holds(ContainerDraft planned, ContainerDraft result)
+    private static bool Holds(JobDraft planned, JsonElement containers, bool isInit)
     {
-        if (planned.IsInit != result.IsInit || !Json.Raw(planned.Name).SequenceEqual(Json.Raw(result.Name))) return false;
-        for (var i = 0; i < planned.Resources.Length; i++)
-            if (!Became(planned.Resources[i], result.Resources[i])) return false;
+        var at = Array.FindIndex(planned.Containers, one => one.IsInit == isInit);
+        if (containers.ValueKind != JsonValueKind.Array) return at < 0;
+        foreach (var one in containers.EnumerateArray())
+        {
+            if (at < 0 || at == planned.Containers.Length || planned.Containers[at].IsInit != isInit || !Holds(planned.Containers[at], one)) return false;
+            at++;
+        }
+
+        return at < 0 || at == planned.Containers.Length || planned.Containers[at].IsInit != isInit;
+    }
+
+    private static bool Holds(ContainerDraft planned, JsonElement container)
+    {
+        if (!Json.Raw(planned.Name).SequenceEqual(Json.Raw(container.Member("name"u8)))) return false;
+        var resources = container.Member("resources"u8);
+        var (requests, limits) = (resources.Member("requests"u8), resources.Member("limits"u8));
         for (var i = 0; i < ResourceNames.Count; i++)
-            if ((planned.Request(i).IsChanged || planned.Limit(i).IsChanged) && result.Request(i).Amount > result.Limit(i).Amount) return false;
-        foreach (var one in planned.Environment)
-            if (!Became(one, result.Variable(one.Key))) return false;
+        {
+            var name = ResourceNames.Utf8((ResourceName)i);
+            var (request, limit) = (requests.Member(name), limits.Member(name));
+            if (!Became(planned.Request(i), request) || !Became(planned.Limit(i), limit)) return false;
+            if ((planned.Request(i).IsChanged || planned.Limit(i).IsChanged) && Json.Amount(request) > Json.Amount(limit)) return false;
+        }
+
+        return planned.Environment.Count == 0 || Environment(planned, container);
+    }
+
+    /// <summary>Every variable of ours once, with its value.</summary>
+    private static bool Environment(ContainerDraft planned, JsonElement container)
+    {
+        var variables = container.Member("env"u8);
+        foreach (var variable in planned.Environment)
+        {
+            var found = 0;
+            if (variables.ValueKind == JsonValueKind.Array)
+                foreach (var entry in variables.EnumerateArray())
+                {
+                    if (!entry.Member("name"u8).Is(variable.Key)) continue;
+                    found++;
+                    if (variable.IsChanged && !Became(variable, ContainerDraft.ValueOf(entry))) return false;
+                }
+
+            if (variable.IsChanged && found != (variable.Current.Length == 0 ? 0 : 1)) return false;
+        }
+
         return true;
     }
 
-    private static bool Became(JobValue planned, JobValue result) => Json.Same(planned.Current, result.Received);
+    private static bool Became(IReadOnlyList<JobValue> planned, JsonElement map)
+    {
+        for (var i = 0; i < planned.Count; i++)
+            if (!Became(planned[i], map.Member(planned[i].Key))) return false;
+        return true;
+    }
+
+    private static bool Became(JobValue planned, JsonElement result) => planned.Current.Span.SequenceEqual(Json.Raw(result));
 }

@@ -43,7 +43,8 @@ internal static class ReviewResponse
     /// <summary>At most 120 characters: longer ones may be cut.</summary>
     public static string? Warning(string reason) => reason switch
     {
-        AdmissionReasons.CopyReassigned or AdmissionReasons.CopyRestored => "Fabrik: this Job is a copy; what Fabrik had changed on the one it was copied from is as it was before",
+        AdmissionReasons.CopyReassigned => "Fabrik: this Job is a copy of one it had assigned; the original values were restored and a new arm drawn",
+        AdmissionReasons.CopyRestored => "Fabrik: this Job is a copy of one it had assigned; the original values were restored, no arm was drawn",
         AdmissionReasons.CopyUnknown => "Fabrik: labels copied from another Job were removed; this Job takes part in no experiment",
         AdmissionReasons.UnknownNamespace => "Fabrik: this namespace is not known yet; the Job is unchanged and takes part in no experiment",
         AdmissionReasons.MalformedJob => "Fabrik: this Job is not shaped as expected; it is unchanged and takes part in no experiment",

@@ -1,0 +1,164 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Fabrik.Admission;
+using Fabrik.Experiments;
+using Fabrik.Quantities;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Fabrik.Tests.Admission;
+
+/// <summary>For any Job the schema allows and anything the cluster may say.</summary>
+public class PropertyTests
+{
+    private static readonly string[] Places = ["slot0", "slot1", "slot2", "rest", "holdout"];
+
+    [Fact]
+    public void A_patch_applies_to_a_valid_Job_and_changes_nothing_but_what_its_record_says() => ForAll((job, snapshot, _) =>
+    {
+        var before = job["request"]!["object"]!.AsObject();
+        var reviewed = Reviewed.Of(job, snapshot);
+        reviewed.Outcome.Reason.ShouldBe(AdmissionReasons.Assigned);
+        ShouldBeValid(before, reviewed.After);
+        var undone = reviewed.After.DeepClone().AsObject();
+        foreach (var written in reviewed.Assignment!.Written) Put(undone, written, written.From);
+        Strip(undone);
+        ShouldBeSame(undone, before);
+    });
+
+    [Fact]
+    public void A_copy_gets_what_a_new_Job_would_get() => ForAll((job, snapshot, random) =>
+    {
+        var first = Reviewed.Of(job, snapshot);
+        var copy = job.DeepClone();
+        copy["request"]!["object"] = first.After.DeepClone();
+        var again = Reviewed.Of(copy, snapshot);
+        again.Outcome.Reason.ShouldBe(AdmissionReasons.CopyReassigned);
+        ShouldBeSame(again.After, first.After);
+
+        var other = Units.In(Places[random.Next(Places.Length)]);
+        (copy["request"]!["uid"], job["request"]!["uid"]) = (other, other);
+        ShouldBeSame(Reviewed.Of(copy, snapshot).After, Reviewed.Of(job, snapshot).After);
+    });
+
+    [Fact]
+    public void Applying_the_same_manifest_twice_changes_nothing() => ForAll((job, snapshot, _) =>
+    {
+        var manifest = job["request"]!["object"]!.AsObject();
+        if (manifest["spec"]!["suspend"]?.GetValue<bool>() == true) manifest["spec"]!["suspend"] = false;
+        var persisted = Reviewed.Of(job, snapshot).After;
+        persisted["metadata"]!["name"] ??= "job-x7k2p";
+        var update = job.DeepClone();
+        update["request"]!["operation"] = "UPDATE";
+        update["request"]!["oldObject"] = persisted.DeepClone();
+        var incoming = persisted.DeepClone().AsObject();
+        foreach (var written in Experiments.Assignment.Of(Element(persisted), Reviewed.Keys)!.Written) Put(incoming, written, written.From);
+        update["request"]!["object"] = incoming;
+        ShouldBeSame(Reviewed.Of(update, snapshot).After, persisted);
+
+        // Nothing was lost: then there is nothing to do.
+        update["request"]!["object"] = persisted.DeepClone();
+        Reviewed.Of(update, snapshot).Outcome.Reason.ShouldBe(AdmissionReasons.UpdateUnchanged);
+    });
+
+    [Fact]
+    public void The_arm_depends_on_salt_and_unit_alone() => ForAll((job, snapshot, _) =>
+    {
+        string[]? eligible = null;
+        foreach (var place in (string[])["rest", "slot0", "slot1", "slot2", "holdout"])
+        {
+            job["request"]!["uid"] = Units.In(place);
+            var assignment = Reviewed.Of(job, snapshot).Assignment!;
+            assignment.Bucket.ShouldBe(AssignmentBuckets.Bucket("fabrik", Units.In(place)));
+            if (place == "rest") eligible = [.. assignment.Experiments];
+            if (place == "holdout")
+            {
+                assignment.Arm.ShouldBe(Arm.Holdout);
+                assignment.Written.ShouldBeEmpty();
+                continue;
+            }
+
+            // The share is at least 5 %, so only the first 500 buckets of a slot are sure to be treated.
+            if (assignment.Arm == Arm.Treatment) assignment.Experiments.ShouldBe([$"experiment-{place[^1]}"]);
+            else assignment.Experiments.ShouldBe(eligible);
+            if (assignment.Bucket % 1900 < 500 && place != "rest") (assignment.Arm == Arm.Treatment).ShouldBe(eligible!.Contains($"experiment-{place[^1]}"));
+            (assignment.Arm == Arm.Control).ShouldBe(eligible!.Length > 0 && assignment.Arm != Arm.Treatment);
+        }
+    });
+
+    private static void ForAll(Action<JsonObject, AdmissionSnapshot, Random> property) => Prop.ForAll(GeneratedJobs.Seeds, seed =>
+    {
+        var random = new Random(seed);
+        var jobs = new GeneratedJobs(random);
+        property(jobs.Review(Units.In(Places[random.Next(4)], random.Next(3))), Snapshots.Of(jobs.Snapshot()), random);
+    }).Check(Config.QuickThrowOnFailure.WithMaxTest(400));
+
+    private static void ShouldBeValid(JsonObject before, JsonObject after)
+    {
+        var (spec, old) = (after["spec"]!, before["spec"]!);
+        if (spec["parallelism"] is { } parallelism && !JsonNode.DeepEquals(parallelism, old["parallelism"]))
+        {
+            parallelism.GetValue<int>().ShouldBeGreaterThan(0);
+            if (spec["completions"] is { } completions) parallelism.GetValue<int>().ShouldBeLessThanOrEqualTo(completions.GetValue<int>());
+        }
+
+        foreach (var list in (string[])["containers", "initContainers"])
+        {
+            var containers = spec["template"]!["spec"]![list]?.AsArray() ?? [];
+            for (var i = 0; i < containers.Count; i++)
+            {
+                var (one, was) = (containers[i]!, old["template"]!["spec"]![list]![i]!);
+                foreach (var name in (string[])["memory", "cpu", "ephemeral-storage"])
+                {
+                    var (request, limit) = (Amount(one, "requests", name), Amount(one, "limits", name));
+                    if (request is not null && limit is not null) (request <= limit).ShouldBeTrue($"{name} of {one["name"]}: {request} above {limit}");
+                    if (Amount(was, "requests", name) is { } oldRequest && oldRequest == Amount(was, "limits", name)) (request == limit).ShouldBeTrue($"{name} of {one["name"]} was guaranteed");
+                    if (Amount(was, "requests", name) is null && Amount(was, "limits", name) is not null) request.ShouldBeNull();
+                }
+
+                var names = (one["env"]?.AsArray() ?? []).Select(entry => entry!["name"]!.GetValue<string>()).ToArray();
+                names.ShouldBeUnique();
+            }
+        }
+    }
+
+    private static Quantity? Amount(JsonNode container, string side, string name) =>
+        container["resources"]?[side]?[name] is { } text && Quantity.TryParse(text.GetValue<string>(), out var amount) ? amount : null;
+
+    /// <summary>What an update by the manifest, or a person who undoes the record, would write.</summary>
+    private static void Put(JsonObject job, WrittenValue written, JsonElement value)
+    {
+        var segments = written.Path[1..].Split('/').Select(one => one.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal)).ToArray();
+        JsonNode parent = job;
+        foreach (var segment in segments[..^1]) parent = parent is JsonArray list ? list[int.Parse(segment)]! : parent[segment] ??= new JsonObject();
+        if (written.Variable is not null)
+        {
+            var variables = parent[segments[^1]]!.AsArray();
+            variables.Remove(variables.Single(entry => entry!["name"]!.GetValue<string>() == written.Variable));
+            value.ValueKind.ShouldBe(JsonValueKind.Undefined);
+        }
+        else if (value.ValueKind == JsonValueKind.Undefined) parent.AsObject().Remove(segments[^1]);
+        else parent[segments[^1]] = JsonNode.Parse(value.GetRawText());
+    }
+
+    private static void Strip(JsonObject job)
+    {
+        foreach (var labels in new[] { job["metadata"]!["labels"], job["spec"]!["template"]!["metadata"]!["labels"] })
+            foreach (var key in (string[])[Names.Labels.RunId, Names.Labels.Variant, Names.Labels.Experiment]) labels!.AsObject().Remove(key);
+        job["metadata"]!["annotations"]!.AsObject().Remove(Names.Annotations.Assignment);
+    }
+
+    /// <summary>An API server does not tell an empty map or list from none.</summary>
+    private static void ShouldBeSame(JsonObject actual, JsonObject expected) => Assert.Equal(Prune(expected)!.ToJsonString(), Prune(actual)!.ToJsonString());
+
+    private static JsonNode? Prune(JsonNode? node) => node switch
+    {
+        JsonObject map when map.Select(one => (one.Key, Value: Prune(one.Value))).Where(one => one.Value is not null).OrderBy(one => one.Key, StringComparer.Ordinal).ToArray() is { Length: > 0 } rest =>
+            new JsonObject(rest.Select(one => KeyValuePair.Create(one.Key, one.Value))),
+        JsonArray { Count: > 0 } list => new JsonArray([.. list.Select(one => Prune(one) ?? new JsonObject())]),
+        JsonObject or JsonArray => null,
+        _ => node?.DeepClone(),
+    };
+
+    private static JsonElement Element(JsonNode node) => JsonSerializer.SerializeToElement(node);
+}
