@@ -52,7 +52,7 @@ public class PropertyTests
         update["request"]!["operation"] = "UPDATE";
         update["request"]!["oldObject"] = persisted.DeepClone();
         var incoming = persisted.DeepClone().AsObject();
-        foreach (var written in Experiments.Assignment.Of(Element(persisted), Reviewed.Keys)!.Written) Put(incoming, written, written.From);
+        foreach (var written in Fabrik.Experiments.Assignment.Of(Element(persisted), Reviewed.Keys)!.Written) Put(incoming, written, written.From);
         update["request"]!["object"] = incoming;
         ShouldBeSame(Reviewed.Of(update, snapshot).After, persisted);
 
