@@ -17,6 +17,8 @@ public sealed class Database : IDisposable
         Path = path;
         connectionString = new SqliteConnectionStringBuilder { DataSource = path, Pooling = true, DefaultTimeout = 5 }.ToString();
         writer = Open();
+        // The pool belongs to the whole OS process: this connection may have served a reader of another Database on the same file.
+        writer.Execute("PRAGMA query_only = OFF");
     }
 
     public string Path { get; }
