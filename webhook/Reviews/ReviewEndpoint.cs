@@ -9,7 +9,7 @@ namespace Fabrik.Webhook.Reviews;
 internal sealed partial class ReviewEndpoint(SnapshotKeeper snapshots, WebhookMetrics metrics, Drain drain, WebhookOptions options, ILogger<ReviewEndpoint> logger)
 {
     /// <summary>What an API server accepts in a request; no review is larger by much.</summary>
-    public const int MaximumBody = 3 * 1024 * 1024;
+    public const int MaximumBody = JobAdmission.MaximumRequest;
 
     private const int ResponseBytes = 4096;
     private readonly Occasionally occasionally = new(options.Clock);
