@@ -1,6 +1,4 @@
-using System.Text.Json;
 using Fabrik.Kubernetes;
-using Fabrik.Runs;
 
 namespace Fabrik.CronJobs;
 
@@ -14,8 +12,8 @@ public sealed record CronJobsOptions
     /// <summary>Holds the control database.</summary>
     public string DataDirectory { get; init; } = DefaultDataDirectory;
 
-    /// <summary>Reads and checks the signed assignment of a Job; null where there is none that is valid.</summary>
-    public required Func<JsonElement, Assigned?> Assignments { get; init; }
+    /// <summary>The keys that the webhook signs assignments with, read at start. Null: every Job is unassigned.</summary>
+    public string? AssignmentKeyFile { get; init; }
 
     /// <summary>Of /livez, /readyz and /metrics. 0 takes any free one.</summary>
     public int MetricsPort { get; init; } = DefaultMetricsPort;

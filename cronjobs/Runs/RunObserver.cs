@@ -1,3 +1,4 @@
+using Fabrik.Experiments;
 using Fabrik.Kubernetes;
 using Fabrik.Runs;
 using Fabrik.Storage;
@@ -23,6 +24,8 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     private const string PodEvents = "involvedObject.kind=Pod,reason!=Pulling,reason!=Pulled,reason!=Created,reason!=Killing,reason!=Unhealthy";
     private const string JobEvents = "involvedObject.kind=Job";
 
+    // Read at once, so that a wrong file is found at start.
+    private readonly AssignmentKeys? keys = options.AssignmentKeyFile is { } file ? AssignmentKeyFile.Parse(File.ReadAllBytes(file)) : null;
     private readonly Lock gate = new();
     private Session? session;
 
@@ -32,7 +35,8 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     /// <summary>Observes until cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
-        var ledger = new RunLedger(options.Assignments);
+        if (keys is null) Log.NoKeys(logger);
+        var ledger = new RunLedger(job => keys is null ? null : AssignedReader.Read(job, keys));
         var known = store.Load();
         foreach (var evidence in known) ledger.Restore(evidence, clock.GetUtcNow());
         Log.Restored(logger, known.Count);
@@ -182,6 +186,9 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
 
     private static partial class Log
     {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "No assignment keys are given: every Job counts as unassigned. Set " + Names.Variables.AssignmentKeyFile)]
+        public static partial void NoKeys(ILogger logger);
+
         [LoggerMessage(Level = LogLevel.Information, Message = "Takes up {Count} Jobs that were not settled")]
         public static partial void Restored(ILogger logger, int count);
 

@@ -26,6 +26,7 @@ public static class ApiExtensions
 
     public static WebApplication MapFabrikApi(this WebApplication app)
     {
+        app.Services.GetRequiredService<Database>(); // what is wrong with it must be found at start
         app.UseFabrikHeaders();
         app.UseProblems();
         app.MapOpenApi("/openapi/{documentName}.json");

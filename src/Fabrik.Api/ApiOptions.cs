@@ -16,6 +16,9 @@ public sealed record ApiOptions
     /// <summary>Holds tls.crt and tls.key, read again when they change. Null: plain HTTP, on the loopback interface only.</summary>
     public string? TlsDirectory { get; init; }
 
+    /// <summary>True where the port is for this machine alone.</summary>
+    public bool LoopbackOnly { get; init; }
+
     /// <summary>0 takes any free one.</summary>
     public int Port { get; init; } = DefaultPort;
 

@@ -8,17 +8,21 @@ public sealed class Database : IDisposable
 {
     public const string FileName = "fabrik.db";
 
-    private readonly string connectionString;
+    private readonly string reading;
     private readonly Lock writing = new();
     private readonly SqliteConnection writer;
 
     private Database(string path)
     {
         Path = path;
-        connectionString = new SqliteConnectionStringBuilder { DataSource = path, Pooling = true, DefaultTimeout = 5 }.ToString();
-        writer = Open();
-        // The pool belongs to the whole OS process: this connection may have served a reader of another Database on the same file.
-        writer.Execute("PRAGMA query_only = OFF");
+        // Readers are pooled by this text, for the whole process. It must not be the writer's: a connection that cannot write would come back as one.
+        reading = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = true, DefaultTimeout = 5 }.ToString();
+        writer = Open(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 5 }.ToString());
+        writer.Execute("""
+            PRAGMA journal_mode = WAL;    -- readers and the writer do not block one another
+            PRAGMA synchronous = NORMAL;  -- never corrupt; a power loss may cost the last commits, which the watches tell again
+            PRAGMA foreign_keys = ON;     -- off by default in SQLite
+            """);
     }
 
     public string Path { get; }
@@ -28,21 +32,33 @@ public sealed class Database : IDisposable
     public static Database Open(string directory, TimeProvider clock)
     {
         NativeSqlite.Choose();
-        Directory.CreateDirectory(directory);
         var path = System.IO.Path.Combine(System.IO.Path.GetFullPath(directory), FileName);
-        var database = new Database(path);
-        Migrations.Apply(database.writer, clock);
-        return database;
+        Database? database = null;
+        try
+        {
+            Directory.CreateDirectory(directory);
+            Preflight.Check(System.IO.Path.GetFullPath(directory));
+            database = new Database(path);
+            if (database.writer.ExecuteScalar<string>("PRAGMA quick_check(1)") is var state and not "ok") throw new StorageException(Damaged(path, state ?? "no answer"));
+            Migrations.Apply(database.writer, clock);
+            return database;
+        }
+        catch (Exception e)
+        {
+            database?.Dispose();
+            throw e switch
+            {
+                StorageException => e,
+                SqliteException { SqliteErrorCode: 11 or 26 } damaged => new StorageException(Damaged(path, damaged.Message), e),
+                SqliteException { SqliteErrorCode: 5 or 6 } => new StorageException($"{path} is locked by another process for more than 5 s. Only the processes of one Fabrik may use it; stop the other one", e),
+                SqliteException or IOException or UnauthorizedAccessException => new StorageException($"{path} cannot be opened: {e.Message}. The directory must exist on a local disk and be writable for this user", e),
+                _ => e,
+            };
+        }
     }
 
-    /// <summary>A connection for reading; the caller disposes it soon.</summary>
-    public SqliteConnection Read()
-    {
-        var connection = Open();
-        // A reader that writes by mistake must fail here and not hold up the writer.
-        connection.Execute("PRAGMA query_only = ON");
-        return connection;
-    }
+    /// <summary>A connection that cannot write; the caller disposes it soon.</summary>
+    public SqliteConnection Read() => Open(reading);
 
     /// <summary>Runs one short transaction; nothing of it stays when the work throws.</summary>
     public T Write<T>(Func<SqliteConnection, SqliteTransaction, T> work)
@@ -59,19 +75,21 @@ public sealed class Database : IDisposable
     public void Dispose()
     {
         writer.Dispose();
-        SqliteConnection.ClearPool(writer);
+        using var reader = new SqliteConnection(reading);
+        SqliteConnection.ClearPool(reader);
     }
 
-    private SqliteConnection Open()
+    private static string Damaged(string path, string why) =>
+        $"{path} is damaged ({why}). Stop Fabrik, move {FileName}, {FileName}-wal and {FileName}-shm away together, then restore a backup, "
+        + "or start without one: runs of Jobs that still exist are observed again, older ones are in the file that was moved";
+
+    private static SqliteConnection Open(string connectionString)
     {
         var connection = new SqliteConnection(connectionString);
         connection.Open();
         connection.Execute("""
-            PRAGMA journal_mode = WAL;    -- readers and the writer do not block one another
-            PRAGMA synchronous = NORMAL;  -- never corrupt; a power loss may cost the last commits, which the watches tell again
-            PRAGMA busy_timeout = 5000;   -- the other process of the pod writes too: wait for it rather than fail
-            PRAGMA foreign_keys = ON;     -- off by default in SQLite
-            PRAGMA cache_size = -32768;   -- 32 MiB for a connection: the upper levels of the indexes stay in memory
+            PRAGMA busy_timeout = 5000;    -- the other process of the pod uses the file too: wait for it rather than fail
+            PRAGMA cache_size = -32768;    -- 32 MiB for a connection: the upper levels of the indexes stay in memory
             PRAGMA mmap_size = 1073741824; -- reads come from the page cache without a copy
             """);
         return connection;

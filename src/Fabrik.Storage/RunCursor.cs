@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
 
@@ -22,7 +23,7 @@ public readonly record struct RunCursor(RunSort Sort, bool Ascending, long Value
     {
         cursor = default;
         Span<byte> bytes = stackalloc byte[18];
-        if (text.Length != 24 || !Base64Url.TryDecodeFromChars(text, bytes, out var written) || written != 18 || bytes[0] != Version) return false;
+        if (text.Length != 24 || Base64Url.DecodeFromChars(text, bytes, out _, out var written) != OperationStatus.Done || written != 18 || bytes[0] != Version) return false;
         var sort = (RunSort)(bytes[1] >> 1);
         if (!Enum.IsDefined(sort)) return false;
         cursor = new RunCursor(sort, (bytes[1] & 1) == 1, BinaryPrimitives.ReadInt64BigEndian(bytes[2..]), BinaryPrimitives.ReadInt64BigEndian(bytes[10..]));

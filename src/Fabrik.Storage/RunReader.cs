@@ -8,13 +8,24 @@ namespace Fabrik.Storage;
 /// Pages of runs by keyset. The work for one page is bounded whatever the filters: a value that is rare is looked up and sorted, any other
 /// is met soon enough in a walk along the order; a walk that meets too few gives a short page and says where to go on.
 /// </summary>
-public sealed class RunReader(Database database)
+public sealed class RunReader
 {
     /// <summary>Up to so many rows are looked up and sorted.</summary>
     internal const int Rare = 2_000;
 
     /// <summary>Up to so many index entries are passed on one walk.</summary>
     internal const int Walk = 20_000;
+
+    private readonly Database database;
+    private readonly int rare;
+    private readonly int walk;
+
+    public RunReader(Database database)
+        : this(database, Rare, Walk)
+    {
+    }
+
+    internal RunReader(Database database, int rare, int walk) => (this.database, this.rare, this.walk) = (database, rare, walk);
 
     public RunPage List(RunQuery query)
     {
@@ -26,7 +37,7 @@ public sealed class RunReader(Database database)
         parameters.Add("value", value);
         parameters.Add("seq", seq);
         parameters.Add("limit", query.Limit + 1);
-        parameters.Add("walk", Walk);
+        parameters.Add("walk", walk);
 
         var (direction, beyond) = query.Ascending ? ("ASC", ">") : ("DESC", "<");
         var keyset = value is null ? "1 = 1" : $"({column}, seq) {beyond} (@value, @seq)";
@@ -34,20 +45,20 @@ public sealed class RunReader(Database database)
         var where = string.Join(" AND ", filters.Select(filter => filter.Sql).Prepend(keyset));
 
         // On an order by creation the index of a filter is itself in order, so that it serves rare and frequent values alike.
-        var rare = filters.FirstOrDefault(filter => filter.Index is not null && IsRare(connection, filter, parameters));
-        var index = rare?.Index ?? (query.Sort == RunSort.Created && filters is [{ InOrder: true } only] ? only.Index : null);
+        var few = filters.FirstOrDefault(filter => filter.Index is not null && IsRare(connection, filter, parameters));
+        var index = few?.Index ?? (query.Sort == RunSort.Created && filters is [{ InOrder: true } only] ? only.Index : null);
         if (index is not null) return Page(query, [.. connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT @limit", parameters)]);
 
         // The inner walk reads nothing but the index; only the rows that match are looked up. The rows of a subquery with ORDER BY and LIMIT
         // come in that order; to sort them once more in the middle would mean to finish every walk.
         var columns = string.Join(", ", filters.Select(filter => filter.Column).Append(column).Distinct(StringComparer.Ordinal));
         var within = $"{keyset}{Range(query)}";
-        var walk = $"SELECT seq, {columns} FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE {within} ORDER BY {order} LIMIT @walk";
+        var walked = $"SELECT seq, {columns} FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE {within} ORDER BY {order} LIMIT @walk";
         var rows = connection.Query<RunRow>(
-            $"SELECT {RunRow.Columns} FROM runs WHERE seq IN (SELECT seq FROM ({walk}) AS walked WHERE {where} LIMIT @limit) ORDER BY {order}", parameters).AsList();
+            $"SELECT {RunRow.Columns} FROM runs WHERE seq IN (SELECT seq FROM ({walked}) AS walked WHERE {where} LIMIT @limit) ORDER BY {order}", parameters).AsList();
         if (rows.Count > query.Limit) return Page(query, rows);
         var opposite = query.Ascending ? "DESC" : "ASC";
-        var last = connection.QueryFirstOrDefault<(long Value, long Seq)>($"SELECT {column}, seq FROM ({walk}) AS walked ORDER BY {column} {opposite}, seq {opposite} LIMIT 1", parameters);
+        var last = connection.QueryFirstOrDefault<(long Value, long Seq)>($"SELECT {column}, seq FROM ({walked}) AS walked ORDER BY {column} {opposite}, seq {opposite} LIMIT 1", parameters);
         parameters.Add("value", last.Value);
         parameters.Add("seq", last.Seq);
         var more = connection.ExecuteScalar<int?>($"SELECT 1 FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE ({column}, seq) {beyond} (@value, @seq){Range(query)} LIMIT 1", parameters) is not null;
@@ -79,8 +90,8 @@ public sealed class RunReader(Database database)
         return new RunPage([.. rows.Take(query.Limit).Select(row => row.ToRun())], new RunCursor(query.Sort, query.Ascending, value, last.Seq));
     }
 
-    private static bool IsRare(SqliteConnection connection, Filter filter, DynamicParameters parameters) => connection.ExecuteScalar<int>(
-        $"SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY {filter.Index} WHERE {filter.Sql} LIMIT {Rare + 1}) AS found", parameters) <= Rare;
+    private bool IsRare(SqliteConnection connection, Filter filter, DynamicParameters parameters) => connection.ExecuteScalar<int>(
+        $"SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY {filter.Index} WHERE {filter.Sql} LIMIT {rare + 1}) AS found", parameters) <= rare;
 
     private static string SortColumn(RunSort sort) => sort switch { RunSort.Created => "created_at", RunSort.Finished => "finished_at", _ => "duration_ms" };
 

@@ -20,7 +20,7 @@ public sealed class RunStore(Database database)
             @applied_memory_request, @applied_memory_limit, @applied_cpu_request, @applied_cpu_limit, @applied_storage_limit,
             @created_at, @started_at, @finished_at, @duration_ms, @attempts, @outcome, @oom_killed, @exit_code, @reason)
         ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, change_name = excluded.change_name, arm = excluded.arm, spec_type = excluded.spec_type,
-            spec_id = excluded.spec_id, project = excluded.project,
+            spec_id = excluded.spec_id, stratum = excluded.stratum, project = excluded.project, owner = excluded.owner, created_at = excluded.created_at,
             requested_memory_request = excluded.requested_memory_request, requested_memory_limit = excluded.requested_memory_limit,
             requested_cpu_request = excluded.requested_cpu_request, requested_cpu_limit = excluded.requested_cpu_limit,
             requested_storage_limit = excluded.requested_storage_limit,

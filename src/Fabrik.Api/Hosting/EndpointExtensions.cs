@@ -20,7 +20,10 @@ internal static class EndpointExtensions
             {
                 var certificate = new Certificate(directory, options.Clock, provider.GetRequiredService<ILogger<Certificate>>());
                 certificate.Get(); // one that cannot be read must be found at start
-                kestrel.ListenAnyIP(options.Port, listen => listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => certificate.Get()));
+                if (options.LoopbackOnly) kestrel.Listen(IPAddress.Loopback, options.Port, Secure);
+                else kestrel.ListenAnyIP(options.Port, Secure);
+
+                void Secure(ListenOptions listen) => listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => certificate.Get());
             }
             else
             {
@@ -79,12 +82,12 @@ internal static class EndpointExtensions
 
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet(Names.Paths.Live, () => TypedResults.Text("ok\n")).WithName("live").WithSummary("Whether the process runs").WithTags("health");
+        routes.MapGet(Names.Paths.Live, () => TypedResults.Text("ok\n")).WithName("live").WithSummary("Whether the process runs").WithTags("health").Produces<string>(200, "text/plain");
         routes.MapGet(Names.Paths.Ready, (Database database) =>
         {
             using var connection = database.Read();
             return TypedResults.Text("ok\n");
-        }).WithName("ready").WithSummary("Whether the database can be read").WithTags("health").ProducesProblem(503);
+        }).WithName("ready").WithSummary("Whether the database can be read").WithTags("health").Produces<string>(200, "text/plain").ProducesProblem(503);
 
         var meter = routes.ServiceProvider.GetRequiredService<ApiMetrics>().Meter;
         var collector = new MetricCollector(one => one == meter || MetricCollector.IsRuntime(one));
@@ -93,6 +96,6 @@ internal static class EndpointExtensions
         {
             var format = ExpositionFormat.For(http.Request.Headers.Accept);
             return Results.Text(Exposition.Write(collector.Collect(), format), format.ContentType);
-        }).WithName("metrics").WithSummary("Measurements for Prometheus").WithTags("health");
+        }).WithName("metrics").WithSummary("Measurements for Prometheus").WithTags("health").Produces<string>(200, "text/plain");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Fabrik.Runs;
@@ -9,4 +10,5 @@ namespace Fabrik.Runs;
 [JsonSerializable(typeof(Evidence))]
 [JsonSerializable(typeof(JobFacts))]
 [JsonSerializable(typeof(PodFacts))]
+[JsonSerializable(typeof(JsonObject))]
 public sealed partial class RunJson : JsonSerializerContext;
