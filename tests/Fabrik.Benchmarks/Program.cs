@@ -6,6 +6,7 @@ public static class Program
     private static readonly Dictionary<string, Func<string[], Task<int>>> All = new(StringComparer.Ordinal)
     {
         ["webhook"] = Webhook.WebhookBenchmark.RunAsync,
+        ["observe"] = ObserveBenchmark.RunAsync,
         ["runs-api"] = RunsApiBenchmark.RunAsync,
     };
 
