@@ -110,7 +110,7 @@ internal static class ObserveBenchmark
             var kind = context.Request.Path.Value!.Split('/')[^1];
             var events = context.Request.Query["fieldSelector"].ToString();
             context.Response.ContentType = "application/json";
-            if (kind == "namespaces") await SendAsync(context, Line("ADDED", $$"""{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"{{Namespace}}","uid":"n","resourceVersion":"5","labels":{"{{Names.Labels.Enabled}}":"true"}}}"""));
+            if (kind == "namespaces") await SendAsync(context, Line("ADDED", $$"""{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"{{Namespace}}","uid":"n","resourceVersion":"5","labels":{"{{Names.Labels.Enabled}}":"true"} } }"""));
             await SendAsync(context, Line("BOOKMARK", $$"""{"kind":"X","apiVersion":"v1","metadata":{"resourceVersion":"10","annotations":{"{{Names.Annotations.InitialEventsEnd}}":"true"} } }"""));
             await context.Response.Body.FlushAsync(context.RequestAborted);
             if (Interlocked.Increment(ref watches) == 5) watching.TrySetResult();
