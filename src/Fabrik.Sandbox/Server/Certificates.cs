@@ -9,6 +9,15 @@ public static class Certificates
 {
     public static (string CaPem, X509Certificate2 Serving) Make(TimeProvider clock)
     {
+        var (caPem, certificatePem, keyPem) = MakePem(clock);
+        using var serving = X509Certificate2.CreateFromPem(certificatePem, keyPem);
+        // Through PKCS#12 the key becomes one that every platform's TLS accepts.
+        return (caPem, X509CertificateLoader.LoadPkcs12(serving.Export(X509ContentType.Pkcs12), password: null));
+    }
+
+    /// <summary>The same as files hold them; the key is PKCS#8.</summary>
+    public static (string CaPem, string CertificatePem, string KeyPem) MakePem(TimeProvider clock)
+    {
         // The client checks validity by the wall clock, which a simulated one may be far from.
         var now = clock.GetUtcNow() < TimeProvider.System.GetUtcNow() ? clock.GetUtcNow() : TimeProvider.System.GetUtcNow();
         var (from, until) = (now.AddDays(-1), TimeProvider.System.GetUtcNow().AddYears(10));
@@ -31,8 +40,6 @@ public static class Certificates
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], critical: false));
         using var signed = request.Create(ca, from, until, RandomNumberGenerator.GetBytes(16));
-        using var withKey = signed.CopyWithPrivateKey(key);
-        // Through PKCS#12 the key becomes one that every platform's TLS accepts.
-        return (ca.ExportCertificatePem() + "\n", X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), password: null));
+        return (ca.ExportCertificatePem() + "\n", signed.ExportCertificatePem() + "\n", key.ExportPkcs8PrivateKeyPem() + "\n");
     }
 }

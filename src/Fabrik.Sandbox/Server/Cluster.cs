@@ -17,7 +17,8 @@ public sealed class Cluster
         Options = options;
         CaPem = caPem;
         Store = new(options.EventWindow);
-        Tokens = new(Store, options.Clock);
+        // Whoever holds a token lives in real time, however fast the simulated one runs.
+        Tokens = new(Store, TimeProvider.System);
         Authorizer = new(Store);
         Admission = new(this);
         Objects = new(this);

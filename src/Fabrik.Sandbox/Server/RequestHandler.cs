@@ -53,6 +53,10 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         {
             // Nobody is listening any more.
         }
+        catch (IOException error) when (error is not BadHttpRequestException)
+        {
+            // The client went away while it was sending.
+        }
         catch (BadHttpRequestException) when (!http.Response.HasStarted)
         {
             await WriteAsync(http, 413, ObjectJson.Serialize(ApiException.TooLarge(RequestBody.Limit).ToStatus()));

@@ -6,7 +6,7 @@ public sealed record SandboxServerOptions
     /// <summary>Port on 127.0.0.1; 0 takes any free one.</summary>
     public int Port { get; init; }
 
-    /// <summary>Timestamps, token expiry and the minute between bookmarks. Time-outs of requests and webhooks follow the wall clock.</summary>
+    /// <summary>Timestamps and the minute between bookmarks. Tokens and the time-outs of requests and webhooks follow the wall clock.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Changes per resource that watches and continued lists can go back; older ones answer 410.</summary>

@@ -1,0 +1,125 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Fabrik.Api;
+using Fabrik.CronJobs;
+using Fabrik.Kubernetes;
+using Fabrik.Sandbox.Server;
+using Fabrik.Webhook;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Fabrik.Sandbox.Composition;
+
+/// <summary>
+/// The webhook, the scheduler and the API, composed in this process for one API server, whichever it is, and made known to it.
+/// In a cluster each is a process of its own.
+/// </summary>
+public sealed class FabrikProcesses : IAsyncDisposable
+{
+    private readonly List<WebApplication> running = [];
+
+    public required Uri Webhook { get; init; }
+    public required Uri Api { get; init; }
+    public required Uri Scheduler { get; init; }
+
+    /// <param name="directory">Holds keys, certificates and the control database.</param>
+    public static async Task<FabrikProcesses> StartAsync(ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct)
+    {
+        var tls = Path.Combine(directory, "tls");
+        var keyFile = Path.Combine(directory, "assignment.key");
+        var caPem = WriteCertificate(tls, clock);
+        if (!File.Exists(keyFile)) WriteSecret(keyFile, Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
+
+        using var client = new KubernetesClient(cluster, clock);
+        await ClusterSetup.InstallAsync(client, clock, ct);
+        var started = new List<WebApplication>();
+        try
+        {
+            var webhook = await StartAsync(
+                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
+                app => app.MapFabrikWebhook(), logging, started, ct);
+            var scheduler = await StartAsync(
+                builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, Clock = clock }),
+                app => app.MapFabrikCronJobs(), logging, started, ct);
+            var api = await StartAsync(
+                builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),
+                app => app.MapFabrikApi(), logging, started, ct);
+            await ReadyAsync(webhook, caPem, clock, ct);
+            await ReadyAsync(scheduler, caPem, clock, ct);
+            await ReadyAsync(api, caPem, clock, ct);
+            await ClusterSetup.RegisterWebhookAsync(client, webhook, caPem, ct);
+            await ClusterSetup.AnnounceApiAsync(client, api, caPem, ct);
+            var processes = new FabrikProcesses { Webhook = webhook, Api = api, Scheduler = scheduler };
+            processes.running.AddRange(started);
+            return processes;
+        }
+        catch
+        {
+            await StopAsync(started);
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync(running);
+
+    private static async Task<Uri> StartAsync(Action<WebApplicationBuilder> add, Action<WebApplication> map, Action<ILoggingBuilder> logging, List<WebApplication> started, CancellationToken ct)
+    {
+        // The empty arguments keep each process to the options it is given; environment and files are for the processes that run alone.
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.Logging.ClearProviders();
+        logging(builder.Logging);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
+        add(builder);
+        var app = builder.Build();
+        map(app);
+        started.Add(app);
+        await app.StartAsync(ct);
+        var address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        return new UriBuilder(address) { Host = "127.0.0.1" }.Uri;
+    }
+
+    /// <summary>A Job created before the webhook has its first snapshot would be nobody's.</summary>
+    private static async Task ReadyAsync(Uri process, string caPem, TimeProvider clock, CancellationToken ct)
+    {
+        using var authority = X509Certificate2.CreateFromPem(caPem);
+        using var handler = new SocketsHttpHandler();
+        handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { authority }, RevocationMode = X509RevocationMode.NoCheck };
+        using var http = new HttpClient(handler);
+        for (var attempt = 0; attempt < 600; attempt++)
+        {
+            using var answer = await http.GetAsync(new Uri(process, Names.Paths.Ready), ct);
+            if (answer.IsSuccessStatusCode) return;
+            if (attempt == 599) throw new InvalidOperationException($"{process} did not become ready: {await answer.Content.ReadAsStringAsync(ct)}");
+            await Task.Delay(TimeSpan.FromMilliseconds(50), clock, ct);
+        }
+    }
+
+    private static async Task StopAsync(List<WebApplication> apps)
+    {
+        foreach (var app in Enumerable.Reverse(apps)) await app.StopAsync();
+        foreach (var app in Enumerable.Reverse(apps)) await app.DisposeAsync();
+    }
+
+    private static string WriteCertificate(string directory, TimeProvider clock)
+    {
+        var (caPem, certificatePem, keyPem) = Certificates.MakePem(clock);
+        Directory.CreateDirectory(directory);
+        File.WriteAllText(Path.Combine(directory, "tls.crt"), certificatePem);
+        WriteSecret(Path.Combine(directory, "tls.key"), keyPem);
+        return caPem;
+    }
+
+    private static void WriteSecret(string path, string text)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using var writer = new StreamWriter(path, options);
+        writer.Write(text);
+    }
+}

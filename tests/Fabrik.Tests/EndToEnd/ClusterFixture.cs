@@ -1,0 +1,112 @@
+using System.Text.Json.Nodes;
+using Fabrik.Kubernetes;
+using Fabrik.Sandbox.Composition;
+using Fabrik.Tests.Cli;
+
+namespace Fabrik.Tests.EndToEnd;
+
+/// <summary>
+/// Fabrik on an API server: the one that FABRIK_E2E_KUBECONFIG names, where the webhook is registered by this machine's address, else the sandbox.
+/// </summary>
+public sealed class ClusterFixture : IAsyncLifetime
+{
+    private readonly string directory = Directory.CreateTempSubdirectory("fabrik-e2e-").FullName;
+    private readonly List<string> namespaces = [];
+    private SandboxRun? sandbox;
+    private FabrikProcesses? processes;
+
+    public string Kubeconfig { get; private set; } = null!;
+    public KubernetesClient Client { get; private set; } = null!;
+    public bool Real { get; private set; }
+
+    /// <summary>One per run of the tests, so that runs on one cluster do not meet.</summary>
+    public string Id { get; } = Guid.NewGuid().ToString("N")[..6];
+
+    public async ValueTask InitializeAsync()
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        var named = Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig);
+        Real = !string.IsNullOrEmpty(named);
+        if (Real)
+        {
+            Kubeconfig = named!;
+            processes = await FabrikProcesses.StartAsync(ClusterConfig.FromKubeconfig(Kubeconfig), directory, TimeProvider.System, _ => { }, cancel);
+        }
+        else
+        {
+            // A simulated minute a second: a CronJob's next minute comes at once.
+            sandbox = await SandboxRun.StartAsync(new SandboxRunOptions { Directory = directory, Speed = 60 }, cancel);
+            Kubeconfig = sandbox.KubeconfigPath;
+        }
+
+        Client = new KubernetesClient(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
+    }
+
+    public async Task<string> NamespaceAsync(string purpose, bool enabled = true)
+    {
+        var name = $"e2e-{purpose}-{Id}";
+        var labels = enabled ? new JsonObject { [Names.Labels.Enabled] = "true" } : [];
+        await Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels } }, TestContext.Current.CancellationToken);
+        namespaces.Add(name);
+        await Wait.UntilAsync("the default service account", async () =>
+        {
+            try
+            {
+                await Client.GetAsync(Kinds.ServiceAccount, name, "default", TestContext.Current.CancellationToken);
+                return true;
+            }
+            catch (KubernetesException error) when (error.IsNotFound)
+            {
+                return false;
+            }
+        });
+        return name;
+    }
+
+    /// <summary>A running experiment that gives Jobs of this namespace 4Gi instead of what they ask for.</summary>
+    public async Task<string> MemoryExperimentAsync(string ns, string phase = "experiment_running")
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        var name = $"memory-{ns}";
+        var change = new JsonObject
+        {
+            ["apiVersion"] = Names.ApiVersion,
+            ["kind"] = "OptimizationChange",
+            ["metadata"] = new JsonObject { ["name"] = name },
+            ["spec"] = new JsonObject
+            {
+                ["type"] = "resource",
+                ["target"] = new JsonObject { ["namespaces"] = new JsonArray(ns) },
+                ["change"] = new JsonObject { ["memoryLimit"] = "4Gi" },
+                ["experiment"] = new JsonObject { ["share"] = 0.19 },
+                ["risk"] = "low",
+            },
+        };
+        await Client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, change, cancel);
+        foreach (var step in phase == "applied" ? ["experiment_running", "approved", "applied"] : new[] { phase })
+            await Client.PatchAsync(
+                Kinds.OptimizationChange, Names.SystemNamespace, name, PatchType.Merge,
+                new JsonObject { ["status"] = new JsonObject { ["phase"] = step, ["slot"] = 0, ["experimentId"] = $"e2e-{Id}" } },
+                cancel, new WriteOptions { Subresource = "status" });
+        return name;
+    }
+
+    /// <summary>Ends an experiment, so that its slot is free for the next test.</summary>
+    public Task EndAsync(string change) => Client.DeleteAsync(Kinds.OptimizationChange, Names.SystemNamespace, change, TestContext.Current.CancellationToken);
+
+    internal Task<Command> FabrikAsync(params string[] arguments) => Command.RunAsync([.. arguments, "--kubeconfig", Kubeconfig]);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Real && Client is not null)
+        {
+            foreach (var ns in namespaces) await Client.DeleteAsync(Kinds.Namespace, null, ns, default);
+            await Client.DeleteAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, default);
+        }
+
+        Client?.Dispose();
+        if (processes is not null) await processes.DisposeAsync();
+        if (sandbox is not null) await sandbox.DisposeAsync();
+        Directory.Delete(directory, recursive: true);
+    }
+}
