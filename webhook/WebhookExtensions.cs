@@ -46,7 +46,7 @@ public static class WebhookExtensions
     private static void Listen(KestrelServerOptions kestrel, WebhookOptions options, ServingCertificate certificate)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = ReviewEndpoint.MaximumBody + 1; // the endpoint counts and answers in words
+        kestrel.Limits.MaxRequestBodySize = null; // the endpoint counts, without the framing of chunks, and answers in words
         kestrel.Limits.MaxConcurrentConnections = 4096;
         kestrel.Limits.RequestHeadersTimeout = Patience;
         Listen(options.Port, listen => listen.UseHttps(new TlsHandshakeCallbackOptions
