@@ -55,6 +55,9 @@ public static class Names
         public const string OldJobName = "job-name";
         public const string OldControllerUid = "controller-uid";
         public const string NamespaceName = "kubernetes.io/metadata.name";
+
+        /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
+        public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
     }
 

@@ -8,7 +8,7 @@ internal static class CreateAdmission
 {
     public static AdmissionOutcome Admit(in ReviewRequest request, JobDraft job, AdmissionSnapshot snapshot, TimeSpan staleness)
     {
-        var optimize = job.AnnotationsElement.Member("fabrik.dev/optimize"u8);
+        var optimize = job.AnnotationsElement.Member(Utf8Names.Optimize);
         if (optimize.Is("false"u8)) return request.Untouched(AdmissionReasons.OptedOut);
         if (snapshot.Namespace(request.Namespace) is not { } facts) return request.Untouched(AdmissionReasons.UnknownNamespace);
         if (!facts.IsEnabled && !optimize.Is("true"u8)) return request.Untouched(AdmissionReasons.NotOptedIn);
@@ -106,13 +106,13 @@ internal static class CreateAdmission
 
     private static Assignment? Copied(JobDraft job, AssignmentKeys keys)
     {
-        var annotation = job.AnnotationsElement.Member(JobDraft.AssignmentKey);
+        var annotation = job.AnnotationsElement.Member(Utf8Names.Assignment);
         return annotation.ValueKind == JsonValueKind.String && Json.Raw(annotation).Length <= 2 * Assignment.MaximumSize ? Assignment.Verify(annotation.GetString()!, keys) : null;
     }
 
     /// <summary>MultiKueue sends a Job on to the cluster where it runs: it keeps its arm.</summary>
     private static bool IsMirrored(JobDraft job, Assignment copied, NamespaceFacts facts) =>
-        job.LabelsElement.Member("kueue.x-k8s.io/multikueue-origin"u8).ValueKind == JsonValueKind.String
+        job.LabelsElement.Member(Utf8Names.MultiKueueOrigin).ValueKind == JsonValueKind.String
         && copied.IsOf(facts.Name, job.Metadata.Member("name"u8).Text() ?? "", job.Metadata.Member("generateName"u8).Text());
 
     /// <summary>Each value that is still what Fabrik wrote becomes again what it had been.</summary>

@@ -25,25 +25,21 @@ internal sealed class JobDraft
         Pod = Template.Member("spec"u8);
         NodeSelectorElement = Pod.Member("nodeSelector"u8);
         TolerationsElement = Pod.Member("tolerations"u8);
-        Labels = new JobValue[LabelKeys.Length];
-        TemplateLabels = new JobValue[LabelKeys.Length];
-        for (var i = 0; i < LabelKeys.Length; i++)
+        Labels = new JobValue[Utf8Names.Labels.Length];
+        TemplateLabels = new JobValue[Utf8Names.Labels.Length];
+        for (var i = 0; i < Utf8Names.Labels.Length; i++)
         {
-            Labels[i] = new JobValue(JobField.Label, null, LabelKeys[i], Raw(LabelsElement.Member(LabelKeys[i])));
-            TemplateLabels[i] = new JobValue(JobField.TemplateLabel, null, LabelKeys[i], Raw(TemplateLabelsElement.Member(LabelKeys[i])));
+            Labels[i] = new JobValue(JobField.Label, null, Utf8Names.Labels[i], Raw(LabelsElement.Member(Utf8Names.Labels[i])));
+            TemplateLabels[i] = new JobValue(JobField.TemplateLabel, null, Utf8Names.Labels[i], Raw(TemplateLabelsElement.Member(Utf8Names.Labels[i])));
         }
 
-        Assignment = new JobValue(JobField.Annotation, null, AssignmentKey, Raw(AnnotationsElement.Member(AssignmentKey)));
+        Assignment = new JobValue(JobField.Annotation, null, Utf8Names.Assignment, Raw(AnnotationsElement.Member(Utf8Names.Assignment)));
         Parallelism = new JobValue(JobField.Parallelism, null, null, Raw(Spec.Member("parallelism"u8)));
         Ttl = new JobValue(JobField.Ttl, null, null, Raw(Spec.Member("ttlSecondsAfterFinished"u8)));
         RuntimeClass = new JobValue(JobField.RuntimeClass, null, null, Raw(Pod.Member("runtimeClassName"u8)));
         Tolerations = new JobValue(JobField.Tolerations, null, null, Raw(TolerationsElement));
         Containers = [];
     }
-
-    /// <summary>fabrik.dev/run-id, fabrik.dev/variant, optimizer.dev/experiment: the order of <see cref="Labels"/>.</summary>
-    public static readonly byte[][] LabelKeys = [.. new[] { Names.Labels.RunId, Names.Labels.Variant, Names.Labels.Experiment }.Select(System.Text.Encoding.ASCII.GetBytes)];
-    public static readonly byte[] AssignmentKey = System.Text.Encoding.ASCII.GetBytes(Names.Annotations.Assignment);
 
     public JsonElement Job { get; }
     public JsonElement Metadata { get; }
@@ -57,6 +53,7 @@ internal sealed class JobDraft
     public JsonElement NodeSelectorElement { get; }
     public JsonElement TolerationsElement { get; }
 
+    /// <summary>In the order of <see cref="Utf8Names.Labels"/>.</summary>
     public JobValue[] Labels { get; }
     public JobValue[] TemplateLabels { get; }
     public JobValue Assignment { get; }

@@ -11,7 +11,7 @@ internal sealed class NamespaceFacts
     public NamespaceFacts(string name, JsonElement labels)
     {
         Name = name;
-        IsEnabled = labels.Member("fabrik.dev/enabled"u8).Is("true"u8);
+        IsEnabled = labels.Member(Utf8Names.Enabled).Is("true"u8);
         Permitted = Permissions.Default;
         foreach (var (kind, label) in Kinds)
         {

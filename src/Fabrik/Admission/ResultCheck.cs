@@ -15,7 +15,7 @@ internal static class ResultCheck
         var pod = template.Member("spec"u8);
         return Json.Raw(annotations).Length <= MaximumAnnotations
             && Became(planned.Labels, metadata.Member("labels"u8))
-            && Became(planned.Assignment, annotations.Member(JobDraft.AssignmentKey))
+            && Became(planned.Assignment, annotations.Member(Utf8Names.Assignment))
             && Became(planned.TemplateLabels, template.Member("metadata"u8).Member("labels"u8))
             && Became(planned.Parallelism, spec.Member("parallelism"u8))
             && Became(planned.Ttl, spec.Member("ttlSecondsAfterFinished"u8))

@@ -27,7 +27,7 @@ internal static class UpdateAdmission
         {
             if (WrittenPaths.Find(job, written) is not { } now || WrittenPaths.Find(old, written) is not { } before) continue;
             if (now.Container?.Index != before.Container?.Index || !WrittenPaths.Is(now, written.From) || Json.Same(now.Received, before.Received)) continue;
-            if (IsOpen(now, resourcesOpen, schedulingOpen)) continue;
+            if (IsOpen(now, resourcesOpen, schedulingOpen) || (IsMutable(now) && !WrittenPaths.Is(before, written.To))) continue;
             if (now.Field == JobField.Environment) now.Position = Position(before);
             job.Set(now, before.Received);
         }
@@ -50,10 +50,13 @@ internal static class UpdateAdmission
     {
         JobField.NodeSelector or JobField.Tolerations => schedulingOpen,
 
-        // Always editable, so on a suspended Job a queue may have set them: partial admission lowers the parallelism.
-        JobField.Parallelism or JobField.Ttl => schedulingOpen,
+        // On a suspended Job a queue may have set them: partial admission lowers the parallelism.
+        _ when IsMutable(value) => schedulingOpen,
         _ => value.IsResource && resourcesOpen,
     };
+
+    /// <summary>At any time: once it is no longer what Fabrik wrote, it is the user's.</summary>
+    private static bool IsMutable(JobValue value) => value.Field is JobField.Parallelism or JobField.Ttl;
 
     private static void Freeze(JobDraft job, JobValue now, JobValue before) => job.Set(now, before.Received);
 

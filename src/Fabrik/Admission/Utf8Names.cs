@@ -1,0 +1,15 @@
+using System.Text;
+
+namespace Fabrik.Admission;
+
+/// <summary>Names as they stand in the documents.</summary>
+internal static class Utf8Names
+{
+    public static readonly byte[] Enabled = Encoding.ASCII.GetBytes(Names.Labels.Enabled);
+    public static readonly byte[] Optimize = Encoding.ASCII.GetBytes(Names.Annotations.Optimize);
+    public static readonly byte[] Assignment = Encoding.ASCII.GetBytes(Names.Annotations.Assignment);
+    public static readonly byte[] MultiKueueOrigin = Encoding.ASCII.GetBytes(Names.Labels.MultiKueueOrigin);
+
+    /// <summary>Fabrik's labels on a Job and its Pods: run id, variant, experiment.</summary>
+    public static readonly byte[][] Labels = [.. new[] { Names.Labels.RunId, Names.Labels.Variant, Names.Labels.Experiment }.Select(Encoding.ASCII.GetBytes)];
+}
