@@ -49,7 +49,7 @@ public sealed class Documents(Cluster cluster)
         };
         if (make is null) return false;
         if (Made(trimmed, make) is not { Bytes: not null } document) return false;
-        await SendAsync(http, document, "application/json");
+        await SendAsync(http, document, trimmed == "/openapi/v3" ? "text/plain; charset=utf-8" : "application/json");
         return true;
     }
 

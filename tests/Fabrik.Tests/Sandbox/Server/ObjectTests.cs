@@ -1,0 +1,172 @@
+using System.Text.Json.Nodes;
+using Fabrik.Tests.Support;
+
+namespace Fabrik.Tests.Sandbox.Server;
+
+public class ObjectTests
+{
+    private const string Jobs = "/apis/batch/v1/namespaces/default/jobs";
+    private const string Pods = "/api/v1/namespaces/default/pods";
+    private const string Pod = """{"metadata":{"name":"p"},"spec":{"containers":[{"name":"main","image":"b","resources":{"requests":{"memory":"600Mi"}}}]}}""";
+
+    [Theory]
+    [InlineData("404-get-job.json")]
+    [InlineData("409-conflict.json")]
+    [InlineData("409-create-exists.json")]
+    [InlineData("422-invalid-job.json")]
+    [InlineData("401-bad-token.json")]
+    [InlineData("403-anonymous.json")]
+    public async Task Failures_are_worded_as_recorded(string file)
+    {
+        await using var api = await ApiServer.StartAsync();
+        var hello = (await api.PostAsync(Jobs, ApiServer.Job("hello"))).Json;
+        var stale = (JsonObject)hello.DeepClone();
+        stale["metadata"]!["resourceVersion"] = "1";
+
+        var answer = file switch
+        {
+            "404-get-job.json" => await api.GetAsync(Jobs + "/nope"),
+            "409-conflict.json" => await api.SendAsync("PUT", Jobs + "/hello", stale),
+            "409-create-exists.json" => await api.PostAsync(Jobs, ApiServer.Job("hello")),
+            "401-bad-token.json" => await api.GetAsync(Jobs, token: "bad"),
+            "403-anonymous.json" => await api.GetAsync("/apis/batch/v1/jobs", token: ""),
+            _ => await api.PostAsync(Jobs, """
+                {"metadata":{"name":"bad"},"spec":{"template":{"spec":{"containers":[{"name":"main","image":"b","resources":{"requests":{"memory":"4Gi"},"limits":{"memory":"2Gi"}}}]}}}}
+                """),
+        };
+
+        var recorded = JsonNode.Parse(TestData.Text("status/" + file))!;
+        JsonNode.DeepEquals(answer.Json, recorded).ShouldBeTrue(answer.Text);
+        answer.Code.ShouldBe(recorded["code"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public async Task Status_and_spec_are_written_apart_and_only_the_spec_makes_generations()
+    {
+        await using var api = await ApiServer.StartAsync();
+        await api.PostAsync(Jobs, ApiServer.Job("j"));
+
+        var status = (await api.SendAsync("PATCH", Jobs + "/j/status", """{"spec":{"parallelism":5},"status":{"startTime":"2026-11-20T12:00:00Z","active":1}}""", "application/merge-patch+json")).ShouldBe(200).Json;
+        status["spec"]!["parallelism"]!.GetValue<int>().ShouldBe(1);
+        status["metadata"]!["generation"]!.GetValue<int>().ShouldBe(1);
+        var spec = (await api.SendAsync("PATCH", Jobs + "/j", """{"spec":{"parallelism":5},"status":{"active":9}}""", "application/merge-patch+json")).ShouldBe(200).Json;
+        spec["status"]!["active"]!.GetValue<int>().ShouldBe(1);
+        spec["metadata"]!["generation"]!.GetValue<int>().ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_write_that_changes_nothing_leaves_the_version()
+    {
+        await using var api = await ApiServer.StartAsync();
+        var before = (await api.PostAsync(Jobs, ApiServer.Job("j"))).Json;
+
+        var after = (await api.SendAsync("PUT", Jobs + "/j", before.DeepClone())).ShouldBe(200).Json;
+
+        after["metadata"]!["resourceVersion"]!.GetValue<string>().ShouldBe(before["metadata"]!["resourceVersion"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task A_pod_on_a_node_waits_for_the_node_and_a_finalizer_for_its_owner()
+    {
+        await using var api = await ApiServer.StartAsync();
+        await api.PostAsync(Pods, Pod);
+        await api.PostAsync(Pods + "/p/binding", """{"target":{"name":"n"}}""");
+
+        var deleting = (await api.SendAsync("DELETE", Pods + "/p")).ShouldBe(200).Json;
+        deleting["metadata"]!["deletionGracePeriodSeconds"]!.GetValue<int>().ShouldBe(30);
+        await api.SendAsync("PATCH", Pods + "/p", """{"metadata":{"finalizers":["a/b"]}}""", "application/merge-patch+json");
+        (await api.SendAsync("DELETE", Pods + "/p?gracePeriodSeconds=0")).ShouldBe(200);
+        (await api.GetAsync(Pods + "/p")).ShouldBe(200);
+        await api.SendAsync("PATCH", Pods + "/p", """{"metadata":{"finalizers":null}}""", "application/merge-patch+json");
+        (await api.GetAsync(Pods + "/p")).ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task A_job_that_is_deleted_without_a_word_keeps_its_pods_and_says_so()
+    {
+        await using var api = await ApiServer.StartAsync();
+        var uid = (await api.PostAsync(Jobs, ApiServer.Job("j"))).Json["metadata"]!["uid"]!.GetValue<string>();
+        var pod = JsonNode.Parse(Pod)!;
+        pod["metadata"]!["ownerReferences"] = new JsonArray(new JsonObject { ["apiVersion"] = "batch/v1", ["kind"] = "Job", ["name"] = "j", ["uid"] = uid });
+        (await api.PostAsync(Pods, pod)).ShouldBe(201);
+
+        (await api.SendAsync("DELETE", Jobs + "/j")).Headers["Warning"].ShouldContain("child pods are preserved by default");
+
+        await Eventually(async () => (await api.GetAsync(Jobs + "/j")).Code == 404);
+        (await api.GetAsync(Pods + "/p")).ShouldBe(200).Json["metadata"]!.AsObject().ContainsKey("ownerReferences").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Limits_fill_in_and_refuse_and_quotas_count()
+    {
+        await using var api = await ApiServer.StartAsync();
+        await api.PostAsync("/api/v1/namespaces/default/limitranges", """{"metadata":{"name":"l"},"spec":{"limits":[{"type":"Container","default":{"cpu":"1"},"max":{"memory":"1Gi"}}]}}""");
+        var refused = (await api.PostAsync(Pods, Pod.Replace("\"requests\":{\"memory\":\"600Mi\"}", "\"limits\":{\"memory\":\"2Gi\"}", StringComparison.Ordinal))).ShouldBe(403);
+        refused.Message.ShouldBe("pods \"p\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi");
+        await api.SendAsync("DELETE", "/api/v1/namespaces/default/limitranges/l");
+        await api.PostAsync("/api/v1/namespaces/default/resourcequotas", """{"metadata":{"name":"q"},"spec":{"hard":{"requests.memory":"1Gi","count/jobs.batch":"1"}}}""");
+        (await api.PostAsync(Pods, Pod)).ShouldBe(201);
+
+        var beyond = (await api.PostAsync(Pods, Pod.Replace("\"p\"", "\"p2\"", StringComparison.Ordinal))).ShouldBe(403);
+
+        beyond.Message.ShouldBe("pods \"p2\" is forbidden: exceeded quota: q, requested: requests.memory=600Mi, used: requests.memory=600Mi, limited: requests.memory=1Gi");
+        (await api.PostAsync(Jobs, ApiServer.Job("a"))).ShouldBe(201);
+        (await api.PostAsync(Jobs, ApiServer.Job("b"))).ShouldBe(403).Message.ShouldContain("exceeded quota: q, requested: count/jobs.batch=1");
+        await Eventually(async () => (await api.GetAsync("/api/v1/namespaces/default/resourcequotas/q")).Json["status"]?["used"]?["requests.memory"]?.GetValue<string>() == "600Mi");
+    }
+
+    [Fact]
+    public async Task A_service_accounts_token_is_good_for_its_audience_and_its_roles_until_it_expires()
+    {
+        var clock = new TestClock(TimeProvider.System.GetUtcNow());
+        await using var api = await ApiServer.StartAsync(new() { Clock = clock });
+        var own = await Token("""{"spec":{}}""");
+        var foreign = await Token("""{"spec":{"audiences":["fabrik"]}}""");
+
+        (await api.GetAsync(Jobs, own)).ShouldBe(403).Message.ShouldBe("jobs.batch is forbidden: User \"system:serviceaccount:default:default\" cannot list resource \"jobs\" in API group \"batch\" in the namespace \"default\"");
+        (await api.GetAsync(Jobs, foreign)).ShouldBe(401);
+        await api.PostAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", """
+            {"metadata":{"name":"v"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"view"},"subjects":[{"kind":"ServiceAccount","name":"default","namespace":"default"}]}
+            """);
+        (await api.GetAsync(Jobs, own)).ShouldBe(200);
+        (await Review(foreign, "fabrik"))["authenticated"]!.GetValue<bool>().ShouldBeTrue();
+        (await Review(own, "fabrik")).ContainsKey("authenticated").ShouldBeFalse();
+        clock.Advance(TimeSpan.FromHours(1));
+        (await api.GetAsync(Jobs, own)).ShouldBe(401);
+
+        async Task<string> Token(string body) =>
+            (await api.PostAsync("/api/v1/namespaces/default/serviceaccounts/default/token", body)).ShouldBe(201).Json["status"]!["token"]!.GetValue<string>();
+
+        async Task<JsonObject> Review(string token, string audience) =>
+            (await api.PostAsync("/apis/authentication.k8s.io/v1/tokenreviews", new JsonObject { ["spec"] = new JsonObject { ["token"] = token, ["audiences"] = new JsonArray(audience) } })).ShouldBe(201).Json["status"]!.AsObject();
+    }
+
+    [Fact]
+    public async Task Events_of_both_groups_are_the_same_events()
+    {
+        await using var api = await ApiServer.StartAsync();
+        (await api.PostAsync("/apis/events.k8s.io/v1/namespaces/default/events", """
+            {"metadata":{"name":"e"},"eventTime":"2026-11-20T12:00:00.000000Z","regarding":{"kind":"Job","namespace":"default","name":"j"},"note":"hi","type":"Normal","reason":"R","action":"A","reportingController":"c","reportingInstance":"i"}
+            """)).ShouldBe(201).Json["note"]!.GetValue<string>().ShouldBe("hi");
+
+        (await api.GetAsync("/api/v1/namespaces/default/events/e")).ShouldBe(200).Json["message"]!.GetValue<string>().ShouldBe("hi");
+    }
+
+    [Fact]
+    public async Task What_is_too_large_of_a_strange_type_or_of_no_acceptable_form_is_refused()
+    {
+        await using var api = await ApiServer.StartAsync();
+        (await api.PostAsync(Jobs, new string(' ', 3 * 1024 * 1024 + 1))).ShouldBe(413);
+        (await api.SendAsync("POST", Jobs, "<job/>", "application/xml")).ShouldBe(415);
+        (await api.SendAsync("GET", Jobs, accept: "application/xml")).ShouldBe(406);
+        (await api.SendAsync("POST", Jobs, "{", "application/json")).ShouldBe(400);
+        (await api.GetAsync("/apis/nothing/v1/things")).ShouldBe(404);
+        (await api.SendAsync("PUT", Jobs, ApiServer.Job("j"))).ShouldBe(405);
+    }
+
+    private static async Task Eventually(Func<Task<bool>> holds)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30), TimeProvider.System);
+        while (!await holds()) limit.Token.ThrowIfCancellationRequested();
+    }
+}
