@@ -11,10 +11,10 @@ namespace Fabrik.Storage;
 public sealed class RunReader
 {
     /// <summary>Up to so many rows are looked up and sorted.</summary>
-    internal const int Rare = 2_000;
+    internal const int Rare = 3_000;
 
     /// <summary>Up to so many index entries are passed on one walk.</summary>
-    internal const int Walk = 20_000;
+    internal const int Walk = 12_000;
 
     private readonly Database database;
     private readonly int rare;
