@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Fabrik.Api.Callers;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
@@ -19,7 +20,11 @@ public static class ApiExtensions
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);
-        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
+        });
         services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddDocumentTransformer(ApiDocument.Describe));
         return services;
     }

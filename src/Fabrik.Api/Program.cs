@@ -7,6 +7,7 @@ public static class Program
     public static async Task Main(string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning); // each request is in the metrics
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.Services.AddFabrikApi(new ApiOptions
         {
