@@ -46,7 +46,8 @@ public sealed class RunLedger(Func<JsonElement, Assigned?> verify)
         var facts = JobFacts.Read(job, verify);
         var before = entry.Evidence;
         entry.Evidence = Evidence.Merge(before, new Evidence { Id = id, Job = facts, DeletedAt = deleted ? metadata.Time("deletionTimestamp") ?? now : null })
-            with { MissingAt = deleted ? before.MissingAt : null };
+            with
+        { MissingAt = deleted ? before.MissingAt : null };
         if (entry.Evidence.Job != before.Job || entry.Evidence.DeletedAt != before.DeletedAt || entry.Evidence.MissingAt != before.MissingAt) Touch(entry, Subject.Job);
         if (entry.Evidence.Job!.Assigned is { } assigned) AddClaim(assigned.RunId, entry.Evidence.Job.CreatedAt, id);
     }
