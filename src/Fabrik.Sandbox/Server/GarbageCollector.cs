@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Fabrik.Sandbox.Access;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Store;
+using Microsoft.Extensions.Logging;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -10,15 +11,17 @@ namespace Fabrik.Sandbox.Server;
 /// What must follow from a change without anybody asking: dependents of a deleted owner go or are set free, deleted namespaces are emptied,
 /// new ones filled, and the logs of a Pod go with it. It works from a queue of the store's changes and never inside a write.
 /// </summary>
-public sealed class GarbageCollector
+public sealed partial class GarbageCollector
 {
     private readonly Cluster cluster;
+    private readonly ILogger logger;
     private readonly Channel<StoreEvent> changes = Channel.CreateUnbounded<StoreEvent>(new() { SingleReader = true });
     private readonly HashSet<string> terminating = new(StringComparer.Ordinal);
 
-    public GarbageCollector(Cluster cluster)
+    public GarbageCollector(Cluster cluster, ILogger logger)
     {
         this.cluster = cluster;
+        this.logger = logger;
         cluster.Store.OnChange = change =>
         {
             // At once: whoever has created a definition may use it in the next request.
@@ -40,6 +43,11 @@ public sealed class GarbageCollector
                 catch (ApiException)
                 {
                     // A webhook or a foreign write stood in the way: the object's next change brings it back here.
+                }
+                catch (Exception error) when (error is not OperationCanceledException)
+                {
+                    // One object must not end the collection of all others.
+                    Log.FollowFailed(logger, change.Object.Type.GroupResource, change.Object.Key, error);
                 }
             }
         }
@@ -198,5 +206,11 @@ public sealed class GarbageCollector
             if (JsonNode.DeepEquals(content, current.Read()) && !gone) return;
             if ((gone ? cluster.Store.Remove(current, content) : cluster.Store.Put(current.Type, content, current)) is not null) return;
         }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Error, Message = "What follows from a change of {Resource} {Key} could not be done; its next change tries again")]
+        public static partial void FollowFailed(ILogger logger, string resource, string key, Exception error);
     }
 }

@@ -15,6 +15,10 @@ public sealed class PodRequests(Cluster cluster, CancellationToken stopping)
 {
     private const string LogsPath = "/sandbox/v1/logs/";
 
+    // The node may write a Pod's last lines after it has said that the Pod has ended.
+    private static readonly TimeSpan LastLines = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan StillRunning = TimeSpan.FromSeconds(5);
+
     /// <summary>GET pods/NAME/log with container, follow, tailLines, limitBytes, sinceSeconds, timestamps.</summary>
     public async Task SendLogsAsync(HttpContext http, ApiRequest request)
     {
@@ -33,9 +37,19 @@ public sealed class PodRequests(Cluster cluster, CancellationToken stopping)
         left = await WriteAsync(http, first, stamps, left, linked.Token);
         while (follow && !ended && left > 0)
         {
-            if (cluster.Store.ByUid(pod.Uid) is not { } now || now.Field("status.phase") is "Succeeded" or "Failed") return;
             await http.Response.Body.FlushAsync(linked.Token);
-            await changed.WaitAsync(linked.Token);
+            var over = cluster.Store.ByUid(pod.Uid)?.Field("status.phase") is null or "Succeeded" or "Failed";
+            try
+            {
+                await changed.WaitAsync(over ? LastLines : StillRunning, TimeProvider.System, linked.Token);
+            }
+            catch (TimeoutException)
+            {
+                if (over) return;
+                continue;
+            }
+
+            if (cluster.Store.ByUid(pod.Uid) is null) return;
             (lines, next, ended, changed) = cluster.Logs.Read(request.Namespace!, request.Name, container, next);
             left = await WriteAsync(http, lines, stamps, left, linked.Token);
         }

@@ -32,7 +32,7 @@ public sealed class SandboxServer : IAsyncDisposable
         this.cluster = cluster;
         Url = url;
         AdminToken = adminToken;
-        housekeeping = new GarbageCollector(cluster).RunAsync(stopping.Token);
+        housekeeping = new GarbageCollector(cluster, app.Services.GetRequiredService<ILogger<GarbageCollector>>()).RunAsync(stopping.Token);
     }
 
     /// <summary>https://127.0.0.1:PORT</summary>

@@ -11,13 +11,17 @@ public static class Yaml
 {
     private const int MaximumDepth = 100;
 
+    /// <summary>Aliases can make a small text a huge tree.</summary>
+    private const int MaximumNodes = 200_000;
+
     public static JsonObject Object(byte[] body)
     {
+        var nodes = 0;
         try
         {
             var stream = new YamlStream();
             stream.Load(new StringReader(Encoding.UTF8.GetString(body)));
-            if (stream.Documents.Count > 0 && Node(stream.Documents[0].RootNode, 0) is JsonObject found) return found;
+            if (stream.Documents.Count > 0 && Node(stream.Documents[0].RootNode, 0, ref nodes) is JsonObject found) return found;
         }
         catch (YamlException error)
         {
@@ -27,17 +31,24 @@ public static class Yaml
         throw ApiException.BadRequest("error unmarshaling JSON: json: cannot unmarshal the body into an object");
     }
 
-    private static JsonNode? Node(YamlNode node, int depth)
+    private static JsonNode? Node(YamlNode node, int depth, ref int nodes)
     {
-        if (depth > MaximumDepth) throw ApiException.BadRequest("error converting YAML to JSON: nested too deeply");
+        if (depth > MaximumDepth || ++nodes > MaximumNodes) throw ApiException.BadRequest("error converting YAML to JSON: nested too deeply or too large");
         switch (node)
         {
             case YamlMappingNode map:
                 var result = new JsonObject();
-                foreach (var (key, value) in map.Children) result[((YamlScalarNode)key).Value ?? ""] = Node(value, depth + 1);
+                foreach (var (key, value) in map.Children)
+                {
+                    if (key is not YamlScalarNode name) throw ApiException.BadRequest("error converting YAML to JSON: a key is not a string");
+                    result[name.Value ?? ""] = Node(value, depth + 1, ref nodes);
+                }
+
                 return result;
             case YamlSequenceNode list:
-                return new JsonArray([.. list.Children.Select(item => Node(item, depth + 1))]);
+                var items = new JsonArray();
+                foreach (var item in list.Children) items.Add(Node(item, depth + 1, ref nodes));
+                return items;
             case YamlScalarNode { Style: ScalarStyle.Plain } plain:
                 return Plain(plain.Value ?? "");
             default:
