@@ -72,14 +72,24 @@ public sealed class AdmissionSnapshot
             .Where(change => change.Phase is Phase.ExperimentRunning or Phase.Applied && change.Spec.Type is not (ChangeType.Model or ChangeType.Spec))
             .OrderBy(change => change.Phase == Phase.Applied ? change.Status.LastAppliedAt : change.Status.StartedAt)
             .ThenBy(change => change.Name, StringComparer.Ordinal);
+        var homeless = new List<CompiledChange>();
         foreach (var change in live)
         {
             var compiled = CompiledChange.Of(change, policy, out var problem);
             if (compiled is null) problems.Add($"change {change.Name} is left out: {problem}");
             else if (change.Phase == Phase.Applied) applied.Add(compiled);
+            else if (change.Status.Slot is null) homeless.Add(compiled);
             else if (compiled.Slot is < 0 or >= AssignmentBuckets.Slots) problems.Add($"experiment {change.Name} is left out: status.slot must be 0, 1 or 2");
             else if (experiments[compiled.Slot] is { } other) problems.Add($"experiment {change.Name} is left out: {other.Name} has slot {compiled.Slot}");
             else experiments[compiled.Slot] = compiled;
+        }
+
+        // Started by hand, without the scheduler's slot: the free ones in the same order every time.
+        foreach (var change in homeless)
+        {
+            var free = Array.IndexOf(experiments, null);
+            if (free < 0) problems.Add($"experiment {change.Name} is left out: all {AssignmentBuckets.Slots} slots are taken");
+            else experiments[free] = change with { Slot = free };
         }
 
         return ([.. applied], [.. experiments.OfType<CompiledChange>()], [.. problems]);

@@ -6,7 +6,7 @@ using Fabrik.Quantities;
 namespace Fabrik.Admission;
 
 /// <summary>A change made ready for the request path: parsed amounts, UTF-8 names, values as they stand in JSON.</summary>
-internal sealed class CompiledChange
+internal sealed record CompiledChange
 {
     public required string Name { get; init; }
     public required long Generation { get; init; }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Fabrik.Experiments;
 
@@ -43,9 +44,15 @@ internal sealed class NamespaceFacts
         HasPodBounds = true;
     }
 
-    /// <summary>The control plane, and Fabrik's own namespaces: never touched, whatever their labels say.</summary>
-    public static bool IsExcluded(ReadOnlySpan<byte> name) =>
-        name.SequenceEqual("kube-system"u8) || name.SequenceEqual("kube-public"u8) || name.SequenceEqual("kube-node-lease"u8) || name.StartsWith("fabrik-"u8);
+    private static readonly byte[][] Excluded = [.. WebhookRegistration.ExcludedNamespaces.Select(Encoding.UTF8.GetBytes)];
+
+    /// <summary>The control planes of Kubernetes and of Fabrik: never touched, whatever their labels say.</summary>
+    public static bool IsExcluded(ReadOnlySpan<byte> name)
+    {
+        foreach (var excluded in Excluded)
+            if (name.SequenceEqual(excluded)) return true;
+        return false;
+    }
 
     private static readonly (Permissions Kind, byte[] Label)[] Kinds =
     [
