@@ -74,7 +74,7 @@ public sealed class AdmissionChain(Cluster cluster) : IDisposable
         }
         catch (RequestException error)
         {
-            throw ApiException.Internal(error.Message);
+            throw ApiException.Internal(error.Details.Items("causes").FirstOrDefault().Text("message") ?? error.Message);
         }
     }
 

@@ -46,6 +46,7 @@ public sealed class CustomType
                 ShortNames = [.. spec.Texts("names", "shortNames")],
                 Categories = [.. spec.Texts("names", "categories")],
                 Subresources = version.At("subresources", "status") is null ? [] : [new("status", group, version.Text("name") ?? "", kind, ResourceType.StatusVerbs)],
+                Verbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
                 Custom = new(definition, version),
             })];
     }

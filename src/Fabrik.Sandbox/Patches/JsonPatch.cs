@@ -39,7 +39,13 @@ public static class JsonPatch
             case "remove": return Remove(root, path, op).Root;
             case "replace":
                 if (path.Length == 0) return Given(step, op);
-                if (!Find(root, path, out _)) throw Missing("replace", path);
+                if (!Find(root, path, out _))
+                {
+                    // As the API server's library: in an object that exists, to replace what is not there is to add it.
+                    var parent = path[..Math.Max(path.LastIndexOf('/'), 0)];
+                    return Find(root, parent, out var into) && into is JsonObject ? Add(root, path, Given(step, op), op) : throw Missing("replace", path);
+                }
+
                 return Add(Remove(root, path, op).Root, path, Given(step, op), op);
             case "test":
                 var exists = Find(root, path, out var actual);

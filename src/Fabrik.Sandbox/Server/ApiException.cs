@@ -50,14 +50,27 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
 
     public static ApiException Forbidden(string message, JsonObject? details) => new(403, "Forbidden", message, details ?? []);
 
+    /// <summary>422 for a query or body of options, such as CreateOptions.</summary>
+    public static ApiException InvalidOptions(string kind, FieldError error) => new(
+        422,
+        "Invalid",
+        $"{kind}.meta.k8s.io \"\" is invalid: {error.Field}: {error.Message}",
+        new()
+        {
+            ["group"] = "meta.k8s.io",
+            ["kind"] = kind,
+            ["causes"] = new JsonArray(new JsonObject { ["reason"] = error.Reason, ["message"] = error.Message, ["field"] = error.Field }),
+        });
+
     public static ApiException MethodNotAllowed() =>
         new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", []);
 
     public static ApiException NotAcceptable() => new(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json, application/json;as=Table;v=v1;g=meta.k8s.io, "
-            + "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/json;as=Table;v=v1;g=meta.k8s.io, "
+            + "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+        []);
 
     public static ApiException UnsupportedMediaType(params string[] accepted) => new(
         415,
@@ -74,7 +87,7 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
     public static ApiException TooNew(long version, long current) => new(
         504,
         "Timeout",
-        $"Too large resource version: {version}, current: {current}",
+        $"Timeout: Too large resource version: {version}, current: {current}",
         new() { ["causes"] = new JsonArray(new JsonObject { ["reason"] = "ResourceVersionTooLarge", ["message"] = "Too large resource version" }), ["retryAfterSeconds"] = 1 });
 
     public static ApiException Internal(string message) => new(
@@ -90,6 +103,8 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
     /// <summary>A refusal by the rules of types, which do not know how the request was addressed.</summary>
     public static ApiException From(RequestException refusal, ResourceType? type = null, string name = "")
     {
+        // A patch that does not fit goes without its reason, as in the real server.
+        if (refusal.Message == "the server rejected our request due to an error in our request") return new(refusal.Code, refusal.Reason, refusal.Message, []);
         var details = refusal.Details?.DeepClone() as JsonObject;
         if (details is not null && type is not null && details["kind"] is null)
         {

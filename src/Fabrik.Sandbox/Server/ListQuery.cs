@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Validation;
 using Microsoft.AspNetCore.Http;
 
 namespace Fabrik.Sandbox.Server;
@@ -40,13 +41,13 @@ public sealed record ListQuery(
         var version = query["resourceVersion"].ToString();
         if (version.Length > 0 && !(long.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
         {
-            throw Invalid($"resourceVersion: Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax");
+            throw ApiException.BadRequest($"invalid resource version: resourceVersion: Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax");
         }
 
         var match = query["resourceVersionMatch"].ToString();
         var initial = query["sendInitialEvents"].ToString();
         var watch = IsTrue(query["watch"]);
-        if (match.Length > 0 && match is not ("Exact" or "NotOlderThan")) throw Invalid($"resourceVersionMatch: Unsupported value: \"{match}\": supported values: \"Exact\", \"NotOlderThan\", \"\"");
+        if (match.Length > 0 && match is not ("Exact" or "NotOlderThan")) throw ApiException.InvalidOptions("ListOptions", FieldError.NotSupported("resourceVersionMatch", match, "Exact", "NotOlderThan", ""));
         if (watch && initial.Length > 0 && match != "NotOlderThan") throw Invalid("resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
         if (watch && initial.Length == 0 && match.Length > 0) throw Invalid("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
         if (!watch && initial.Length > 0) throw Invalid("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
@@ -61,7 +62,12 @@ public sealed record ListQuery(
 
     public static bool IsTrue(string? value) => value is "true" or "1" or "True" or "TRUE" or "t" or "T";
 
-    private static ApiException Invalid(string message) => new(422, "Invalid", "ListOptions.meta.k8s.io \"\" is invalid: " + message);
+    // Such as "field: Forbidden: why".
+    private static ApiException Invalid(string message)
+    {
+        var parts = message.Split(": ", 3);
+        return ApiException.InvalidOptions("ListOptions", FieldError.Forbidden(parts[0], parts[2]));
+    }
 }
 
 /// <summary>Where the next page begins: behind a key, in the state of one version.</summary>
@@ -79,7 +85,7 @@ public sealed record ContinueToken(long Version, string Namespace, string Name)
         }
         catch (Exception error) when (error is FormatException or System.Text.Json.JsonException or InvalidOperationException or NullReferenceException)
         {
-            throw ApiException.BadRequest("continue key is not valid: " + error.Message);
+            throw ApiException.BadRequest("invalid continue token: continue key is not valid: " + error.Message);
         }
     }
 }

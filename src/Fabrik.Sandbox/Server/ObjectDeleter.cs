@@ -4,6 +4,7 @@ using Fabrik.Sandbox.Admission;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Schema;
 using Fabrik.Sandbox.Store;
+using Fabrik.Sandbox.Validation;
 
 namespace Fabrik.Sandbox.Server;
 
@@ -20,11 +21,11 @@ public sealed class ObjectDeleter(Cluster cluster)
     public async Task<(StoredObject Object, bool Gone)> DeleteAsync(
         ResourceType type, string? ns, string name, JsonObject options, RequestContext context, CancellationToken ct)
     {
+        var policy = Policy(type, options, context);
         while (true)
         {
             var current = cluster.Store.Get(type, ns, name) ?? throw ApiException.NotFound(type, name);
             Check(current, options);
-            var policy = Policy(type, options, context);
             var request = new AdmissionRequest("DELETE", type, "", type.Namespaced ? ns : null, name, null, current, context) { DeleteOptions = options };
             await cluster.Admission.MutateAsync(request, ct);
             await cluster.Admission.ValidateAsync(request, ct);
@@ -32,21 +33,20 @@ public sealed class ObjectDeleter(Cluster cluster)
             var content = current.Read();
             var metadata = content.Metadata();
             var grace = GracePeriod(type, content, options);
-            var finalizers = Finalizers(metadata, policy, cluster.Store.DependentsOf(current.Uid).Count > 0);
+            var finalizers = Finalizers(metadata, policy);
             var waits = finalizers.Count > 0 || grace > 0 || type == BuiltInTypes.Namespace;
             if (!waits)
             {
+                if (type == BuiltInTypes.Pod) Begin(metadata, 0);
                 if (context.DryRun) return (current, true);
-                if (cluster.Store.Remove(current) is { } last) return (last, true);
+                if (cluster.Store.Remove(current, content) is { } last) return (last, true);
                 continue;
             }
 
             var changed = SetFinalizers(metadata, finalizers);
             if (!current.IsDeleting)
             {
-                metadata["deletionTimestamp"] = ObjectJson.Time(cluster.Clock.GetUtcNow() + TimeSpan.FromSeconds(grace));
-                metadata["deletionGracePeriodSeconds"] = grace;
-                if (metadata.Number("generation") is { } generation) metadata["generation"] = generation + 1;
+                Begin(metadata, grace, type == BuiltInTypes.Namespace);
                 changed = true;
             }
             else if (grace < (metadata.Number("deletionGracePeriodSeconds") ?? 0))
@@ -64,11 +64,25 @@ public sealed class ObjectDeleter(Cluster cluster)
         }
     }
 
+    private void Begin(JsonObject metadata, long grace, bool isNamespace = false)
+    {
+        metadata["deletionTimestamp"] = ObjectJson.Time(cluster.Clock.GetUtcNow() + TimeSpan.FromSeconds(grace));
+        if (!isNamespace) metadata["deletionGracePeriodSeconds"] = grace;
+        if (metadata.Number("generation") is { } generation) metadata["generation"] = generation + 1;
+    }
+
     private static void Check(StoredObject current, JsonObject options)
     {
         if (options.Text("preconditions", "uid") is { } uid && uid != current.Uid)
         {
-            throw ApiException.Conflict(current.Type, current.Name, $"Precondition failed: UID in precondition: {uid}, UID in object meta: {current.Uid}");
+            // By its kind, not by the resource: so words the real server just this refusal.
+            var details = ApiException.Details(current.Type, current.Name);
+            details["kind"] = current.Type.Kind;
+            throw new ApiException(
+                409,
+                "Conflict",
+                $"Operation cannot be fulfilled on {current.Type.GroupKind} \"{current.Name}\": the UID in the precondition ({uid}) does not match the UID in record ({current.Uid}). The object might have been deleted and then recreated",
+                details);
         }
 
         var version = current.ResourceVersion.ToString(CultureInfo.InvariantCulture);
@@ -86,10 +100,7 @@ public sealed class ObjectDeleter(Cluster cluster)
         {
             return policy is "Background" or "Foreground" or "Orphan"
                 ? policy
-                : throw new ApiException(
-                    422,
-                    "Invalid",
-                    $"DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Invalid value: \"{policy}\": DeletionPropagation need to be one of \"Foreground\", \"Background\", \"Orphan\" or nil");
+                : throw ApiException.InvalidOptions("DeleteOptions", FieldError.NotSupported("propagationPolicy", policy, "Foreground", "Background", "Orphan", "nil"));
         }
 
         if (options.Flag("orphanDependents") is { } orphan) return orphan ? "Orphan" : "Background";
@@ -98,12 +109,12 @@ public sealed class ObjectDeleter(Cluster cluster)
         return "Orphan";
     }
 
-    private static List<string> Finalizers(JsonObject metadata, string policy, bool hasDependents)
+    private static List<string> Finalizers(JsonObject metadata, string policy)
     {
         List<string> finalizers = [.. metadata.Texts("finalizers")];
         if (policy == "Background" && metadata["deletionTimestamp"] is null) finalizers.RemoveAll(each => each is ForegroundFinalizer or OrphanFinalizer);
         if (policy == "Foreground" && !finalizers.Contains(ForegroundFinalizer)) finalizers.Add(ForegroundFinalizer);
-        if (policy == "Orphan" && hasDependents && !finalizers.Contains(OrphanFinalizer)) finalizers.Add(OrphanFinalizer);
+        if (policy == "Orphan" && !finalizers.Contains(OrphanFinalizer)) finalizers.Add(OrphanFinalizer);
         return finalizers;
     }
 

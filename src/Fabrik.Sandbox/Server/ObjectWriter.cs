@@ -30,7 +30,8 @@ public sealed class ObjectWriter(Cluster cluster)
         foreach (var field in (ReadOnlySpan<string>)["uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"]) metadata.Remove(field);
         RequireNamespace(type, ns, metadata.Text("name") ?? "");
         TypeRules.Default(type, body);
-        if (track) Ownership.Track(type, null, body, context, cluster.Clock.GetUtcNow());
+        if (type == BuiltInTypes.Secret) Lifecycle.PrepareUpdate(body, body);
+        if (track) TrackNew(type, body, context);
 
         var request = new AdmissionRequest("CREATE", type, "", ns, metadata.Text("name") ?? "", body, null, context);
         body = await cluster.Admission.MutateAsync(request, ct);
@@ -135,10 +136,14 @@ public sealed class ObjectWriter(Cluster cluster)
 
         if (metadata.Text("uid") is { Length: > 0 } uid && uid != current.Uid)
         {
-            throw ApiException.Conflict(type, current.Name, $"Precondition failed: UID in precondition: {uid}, UID in object meta: {current.Uid}");
+            var key = $"/registry/{(type.Custom is null ? type.Plural : $"{type.Group}/{type.Plural}")}/{current.Key}";
+            throw ApiException.Conflict(
+                type,
+                current.Name,
+                $"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {current.Uid}");
         }
 
-        if (metadata.Text("name") is { } name && name != current.Name) throw ApiException.Invalid(type, current.Name, [FieldError.Invalid("metadata.name", name, "field is immutable")]);
+        if (metadata.Text("name") is { } name && name != current.Name) throw ApiException.BadRequest($"the name of the object ({name}) does not match the name on the URL ({current.Name})");
         foreach (var field in (ReadOnlySpan<string>)["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"])
         {
             metadata.Remove(field);
@@ -164,6 +169,15 @@ public sealed class ObjectWriter(Cluster cluster)
         if (!context.DryRun) return cluster.Store.Put(type, changed, current, quota);
         quota?.Invoke();
         return new StoredObject(type, changed, current.ResourceVersion);
+    }
+
+    // A status that the server will set anew is nobody's.
+    private void TrackNew(ResourceType type, JsonObject body, RequestContext context)
+    {
+        var status = type.HasStatus && type != BuiltInTypes.Node ? body["status"] : null;
+        if (status is not null) body.Remove("status");
+        Ownership.Track(type, null, body, context, cluster.Clock.GetUtcNow());
+        if (status is not null) body["status"] = status;
     }
 
     // Events of the newer group are kept in the shape of the core group.

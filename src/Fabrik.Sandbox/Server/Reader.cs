@@ -33,6 +33,7 @@ public sealed class Reader(Cluster cluster)
             metadata["continue"] = new ContinueToken(snapshot.Version, page[^1].Namespace, page[^1].Name).ToString();
             if (query.Labels.Requirements.Count == 0 && query.Fields.Terms.Count == 0) metadata["remainingItemCount"] = remaining;
         }
+        else if (type.Custom is not null && form == AnswerForm.Json) metadata["continue"] = "";
 
         return form switch
         {

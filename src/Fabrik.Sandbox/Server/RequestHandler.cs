@@ -3,6 +3,8 @@ using Fabrik.Sandbox.Access;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Store;
 using Fabrik.Sandbox.Tables;
+using Fabrik.Sandbox.Validation;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
@@ -32,7 +34,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
             Authorize(caller, request, path, http.Request.Method);
             if (request is null)
             {
-                if (!await documents.TryAnswerAsync(http, path) && !await pods.TryTakeLogsAsync(http, path, caller)) throw ApiException.PathNotFound();
+                if (!await documents.TryAnswerAsync(http, path) && !await pods.TryTakeLogsAsync(http, path, caller)) await SendPathNotFoundAsync(http, path);
                 return;
             }
 
@@ -53,7 +55,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         {
             // Nobody is listening any more.
         }
-        catch (IOException error) when (error is not BadHttpRequestException)
+        catch (IOException error) when (error is not BadHttpRequestException && (error is ConnectionResetException || http.RequestAborted.IsCancellationRequested))
         {
             // The client went away while it was sending.
         }
@@ -67,6 +69,21 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
             Log.RequestFailed(logger, http.Request.Method, http.Request.Path, error);
             if (!http.Response.HasStarted) await WriteAsync(http, 500, ObjectJson.Serialize(ApiException.Internal(error.Message).ToStatus()));
         }
+    }
+
+    // Below a group and version that is served a Status, elsewhere a line of text.
+    private async Task SendPathNotFoundAsync(HttpContext http, string path)
+    {
+        var served = path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
+        {
+            ["api", var version, ..] => cluster.Catalog.HasGroupVersion("", version),
+            ["apis", var group, var version, ..] => cluster.Catalog.HasGroupVersion(group, version),
+            _ => false,
+        };
+        if (served) throw ApiException.PathNotFound();
+        http.Response.StatusCode = 404;
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        await http.Response.WriteAsync("404 page not found\n");
     }
 
     private async Task AnswerAsync(HttpContext http, ApiRequest request, RequestContext context)
@@ -145,8 +162,8 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var media = RequestBody.MediaType(http.Request);
         var bytes = await RequestBody.ReadAsync(http.Request, http.RequestAborted);
         var apply = media == "application/apply-patch+yaml";
-        if (apply && !context.FieldManagerGiven) throw ApiException.BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
-        if (!apply && http.Request.Query.ContainsKey("force")) throw new ApiException(422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch");
+        if (apply && !context.FieldManagerGiven) throw ApiException.InvalidOptions("PatchOptions", FieldError.Required("fieldManager", "is required for apply patch"));
+        if (!apply && http.Request.Query.ContainsKey("force")) throw ApiException.InvalidOptions("PatchOptions", FieldError.Forbidden("force", "may not be specified for non-apply patch"));
         var change = TypeRules.Patch(request.Type, bytes, media, request.Subresource, context, cluster.Clock.GetUtcNow());
         var (stored, made) = await cluster.Objects.PatchAsync(
             request.Type, request.Namespace, request.Name, request.Subresource, change, track: !apply, mayCreate: apply, context, http.RequestAborted);
@@ -230,9 +247,10 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
     {
         var query = request.Query;
         var dryRun = query["dryRun"].ToString();
-        if (dryRun.Length > 0 && dryRun != "All") throw ApiException.BadRequest($"dryRun: Unsupported value: \"{dryRun}\": supported values: \"All\"");
+        var options = request.Method switch { "POST" => "CreateOptions", "PATCH" => "PatchOptions", "DELETE" => "DeleteOptions", _ => "UpdateOptions" };
+        if (dryRun.Length > 0 && dryRun != "All") throw ApiException.InvalidOptions(options, new("FieldValueNotSupported", $"Unsupported value: [\"{dryRun}\"]: supported values: \"All\"", "dryRun"));
         var validation = query["fieldValidation"].ToString();
-        if (validation is not ("" or "Strict" or "Warn" or "Ignore")) throw new ApiException(422, "Invalid", $"fieldValidation: Invalid value: \"{validation}\": fieldValidation parameter unsupported");
+        if (validation is not ("" or "Strict" or "Warn" or "Ignore")) throw ApiException.InvalidOptions(options, FieldError.NotSupported("fieldValidation", validation, "", "Ignore", "Strict", "Warn"));
         var manager = query["fieldManager"].ToString();
         var agent = request.Headers.UserAgent.ToString().Split('/', ' ')[0];
         return new(caller)

@@ -20,8 +20,10 @@ public sealed class Reviews(Cluster cluster, Authenticator authenticator)
         var expected = request.Subresource == "token" ? TokenRequestType : type;
         var body = TypeRules.DecodeOptions(bytes, media, expected);
         if (body.Text("kind") is { } kind && kind != expected.Kind) throw ApiException.BadRequest($"{kind} in version \"{body.Text("apiVersion")}\" cannot be handled as a {expected.Kind}");
-        var answer = new JsonObject { ["kind"] = expected.Kind, ["apiVersion"] = expected.ApiVersion, ["metadata"] = Metadata(body, expected, context) };
-        var spec = body["spec"] as JsonObject ?? [];
+        var spec = body.Child("spec");
+        if (request.Subresource == "token") spec["expirationSeconds"] ??= DefaultLifetime;
+        var answer = new JsonObject { ["kind"] = expected.Kind, ["apiVersion"] = expected.ApiVersion, ["metadata"] = Metadata(body, expected, context, request.Subresource) };
+        if (type == BuiltInTypes.SelfSubjectReview) answer.Child("metadata")["creationTimestamp"] = cluster.Now();
         if (request.Subresource == "token") return Token(request, answer, spec);
         if (type != BuiltInTypes.SelfSubjectReview) answer["spec"] = spec.DeepClone();
         answer["status"] = type.Plural switch
@@ -48,12 +50,12 @@ public sealed class Reviews(Cluster cluster, Authenticator authenticator)
 
     private static readonly ResourceType TokenRequestType = new("authentication.k8s.io", "v1", "serviceaccounts", "TokenRequest", Namespaced: true);
 
-    private JsonObject Metadata(JsonObject body, ResourceType type, RequestContext context)
+    private JsonObject Metadata(JsonObject body, ResourceType type, RequestContext context, string subresource)
     {
-        var metadata = new JsonObject { ["creationTimestamp"] = null };
+        var metadata = new JsonObject();
         if (body["spec"] is not JsonObject { Count: > 0 }) return metadata;
         var tracked = new JsonObject { ["kind"] = type.Kind, ["apiVersion"] = type.ApiVersion, ["metadata"] = new JsonObject(), ["spec"] = body["spec"]!.DeepClone() };
-        Ownership.Track(type, null, tracked, context, cluster.Clock.GetUtcNow());
+        Ownership.Track(type, null, tracked, context, cluster.Clock.GetUtcNow(), subresource);
         if (tracked.At("metadata", "managedFields") is { } managed) metadata["managedFields"] = managed.DeepClone();
         return metadata;
     }
@@ -75,6 +77,7 @@ public sealed class Reviews(Cluster cluster, Authenticator authenticator)
         var metadata = (JsonObject)answer["metadata"]!;
         metadata["name"] = account.Name;
         metadata["namespace"] = account.Namespace;
+        metadata["uid"] = Guid.NewGuid().ToString();
         metadata["creationTimestamp"] = cluster.Now();
         answer["spec"] = new JsonObject { ["audiences"] = Array(audiences), ["expirationSeconds"] = seconds, ["boundObjectRef"] = bound?.DeepClone() };
         answer["status"] = new JsonObject { ["token"] = token, ["expirationTimestamp"] = ObjectJson.Time(expires) };

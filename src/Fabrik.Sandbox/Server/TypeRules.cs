@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
 using Fabrik.Sandbox.Patches;
@@ -43,6 +42,7 @@ public static class TypeRules
     {
         var schema = Schema(type);
         if (mediaType == ProtobufBody.ContentType) return Typed(type, ProtobufBody.Decode(body, schema));
+        if (body.Length == 0) throw ApiException.BadRequest($"the object provided is unrecognized (must be of type {type.Kind}): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)");
         var node = Parse(body, mediaType, out var duplicates);
         Typed(type, node);
         var decoded = type.Custom is { } custom ? custom.Schema.Decode(node) : schema is null ? new DecodedObject(node, []) : ObjectDecoder.FromNode(node, schema);
@@ -63,22 +63,22 @@ public static class TypeRules
         {
             case "application/json-patch+json":
                 var operations = JsonBody.Parse(body, out _);
-                return current => Checked(type, JsonPatch.Apply(current!, operations), body, context);
+                return current => Checked(type, JsonPatch.Apply(current!, operations), context);
             case "application/merge-patch+json":
                 var merge = JsonBody.Parse(body, out _);
-                return current => Checked(type, MergePatch.Apply(current!, merge), body, context);
+                return current => Checked(type, MergePatch.Apply(current!, merge), context);
             case "application/strategic-merge-patch+json" when schema is not null:
                 var strategic = JsonBody.Parse(body, out _);
-                return current => Checked(type, StrategicMergePatch.Apply(current!, strategic, schema), body, context);
+                return current => Checked(type, StrategicMergePatch.Apply(current!, strategic, schema), context);
             case "application/apply-patch+yaml":
                 var applied = Typed(type, Parse(body, mediaType, out _));
                 Judge(type, applied, context);
                 var writer = new FieldWriter(context.FieldManager, type.ApiVersion, now, subresource);
                 return current => Canonical(type, ServerSideApply.Apply(current, applied, Shape(type), writer, context.Force));
+            case "application/strategic-merge-patch+json":
+                throw ApiException.UnsupportedMediaType("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml");
             default:
-                throw ApiException.UnsupportedMediaType(schema is null
-                    ? ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
-                    : ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"]);
+                throw new ApiException(415, "UnsupportedMediaType", "415: Unsupported Media Type", []);
         }
     }
 
@@ -94,10 +94,10 @@ public static class TypeRules
         foreach (var warning in decoded?.Judge(ObjectDecoder.Mode(context.FieldValidation), type.Version, type.Kind) ?? []) context.Warn(warning);
     }
 
-    private static JsonObject Checked(ResourceType type, JsonObject patched, byte[] patch, RequestContext context)
+    private static JsonObject Checked(ResourceType type, JsonObject patched, RequestContext context)
     {
         var decoded = type.Custom is { } custom ? custom.Schema.Decode(patched) : Schema(type) is { } schema ? ObjectDecoder.FromNode(patched, schema) : new DecodedObject(patched, []);
-        foreach (var warning in decoded.JudgePatch(ObjectDecoder.Mode(context.FieldValidation), Encoding.UTF8.GetString(patch))) context.Warn(warning);
+        foreach (var warning in decoded.JudgePatch(ObjectDecoder.Mode(context.FieldValidation), patched.ToJsonString(ObjectJson.Options))) context.Warn(warning);
         return decoded.Object;
     }
 
@@ -105,12 +105,14 @@ public static class TypeRules
     {
         if (node.Text("kind") is { Length: > 0 } kind && kind != type.Kind)
         {
-            throw ApiException.BadRequest($"{kind} in version \"{node.Text("apiVersion")}\" cannot be handled as a {type.Kind}: no kind \"{kind}\" is registered for this resource");
+            var version = node.Text("apiVersion") ?? type.ApiVersion;
+            var group = type.Group.Length == 0 ? "core" : type.Group.Split('.')[0];
+            throw ApiException.BadRequest($"{kind} in version \"{version.Split('/')[^1]}\" cannot be handled as a {type.Kind}: converting ({version.Replace("/", ".", StringComparison.Ordinal)}.{kind}) to ({group}.{type.Kind}): unknown conversion");
         }
 
-        if (node.Text("apiVersion") is { Length: > 0 } version && version != type.ApiVersion)
+        if (node.Text("apiVersion") is { Length: > 0 } other && other != type.ApiVersion)
         {
-            throw ApiException.BadRequest($"the API version in the data ({version}) does not match the expected API version ({type.ApiVersion})");
+            throw ApiException.BadRequest($"{type.Kind} in version \"{other.Split('/')[^1]}\" cannot be handled as a {type.Kind}: no kind \"{type.Kind}\" is registered for version \"{other}\" in scheme \"pkg/runtime/scheme.go:111\"");
         }
 
         node["kind"] = type.Kind;

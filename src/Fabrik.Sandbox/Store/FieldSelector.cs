@@ -57,7 +57,12 @@ public sealed record FieldSelector(IReadOnlyList<FieldSelector.Term> Terms)
             _ => path,
         };
         if (type.Custom?.SelectableFields.Contains("." + path) == true) return path;
-        throw new FormatException($"field label not supported: {path}");
+        throw new FormatException(type.Storage switch
+        {
+            "jobs.batch" => $"field label \"{path}\" not supported for Job",
+            var storage when Known.ContainsKey(storage) => $"field label not supported: {path}",
+            _ => $"\"{path}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+        });
     }
 
     public sealed record Term(string Path, string Value, bool Negated);

@@ -19,7 +19,7 @@ public class PatchTests
 
     [Theory]
     [InlineData("""[{"op":"remove","path":"/none"}]""", 422)]
-    [InlineData("""[{"op":"replace","path":"/none","value":1}]""", 422)]
+    [InlineData("""[{"op":"replace","path":"/none/deeper","value":1}]""", 422)]
     [InlineData("""[{"op":"add","path":"/no/where","value":1}]""", 422)]
     [InlineData("""[{"op":"add","path":"/list/9","value":1}]""", 422)]
     [InlineData("""[{"op":"test","path":"/a","value":2}]""", 422)]

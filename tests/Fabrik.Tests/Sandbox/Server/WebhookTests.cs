@@ -91,8 +91,9 @@ public class WebhookTests
         hook.Answer = _ => Hook.Patch(Hook.Add("/metadata/annotations/x", "y"));
         await api.PostAsync(Mutating, hook.Configuration("a", new() { ["failurePolicy"] = "Ignore" }));
 
-        (await api.PostAsync(Jobs, ApiServer.Job("j"))).ShouldBe(500);
+        var answer = (await api.PostAsync(Jobs, ApiServer.Job("j"))).ShouldBe(500);
 
+        answer.Message.ShouldBe("Internal error occurred: add operation does not apply: doc is missing path: \"/metadata/annotations/x\": missing value");
         (await api.GetAsync(Jobs + "/j")).ShouldBe(404);
     }
 
