@@ -29,7 +29,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         Real = !string.IsNullOrEmpty(named);
         if (Real)
         {
-            Kubeconfig = named!;
+            Kubeconfig = Path.GetFullPath(named!);
             processes = await FabrikProcesses.StartAsync(ClusterConfig.FromKubeconfig(Kubeconfig), directory, TimeProvider.System, _ => { }, cancel);
         }
         else
