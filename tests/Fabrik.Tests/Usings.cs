@@ -1,3 +1,3 @@
+global using Fabrik.Tests.Support;
 global using Shouldly;
 global using Xunit;
-global using Fabrik.Tests.Support;

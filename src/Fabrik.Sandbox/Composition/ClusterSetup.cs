@@ -14,8 +14,8 @@ public static class ClusterSetup
     public static async Task InstallAsync(KubernetesClient cluster, TimeProvider clock, CancellationToken ct)
     {
         foreach (var definition in CustomResources.All)
-        foreach (var item in Manifest.Read(definition))
-            await ApplyAsync(cluster, Kinds.CustomResourceDefinition, null, item, ct);
+            foreach (var item in Manifest.Read(definition))
+                await ApplyAsync(cluster, Kinds.CustomResourceDefinition, null, item, ct);
         await ApplyAsync(cluster, Kinds.Namespace, null, Object("v1", "Namespace", Names.SystemNamespace), ct);
         await ApplyAsync(cluster, Kinds.ServiceAccount, Names.SystemNamespace, Object("v1", "ServiceAccount", Names.Objects.Reader), ct);
         await ReaderMayReadRunsAsync(cluster, ct);

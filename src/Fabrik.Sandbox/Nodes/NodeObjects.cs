@@ -79,14 +79,27 @@ internal sealed class NodeObjects(KubernetesClient client, TimeProvider clock, N
             ["addresses"] = new JsonArray(new JsonObject { ["type"] = "InternalIP", ["address"] = "127.0.0.1" }, new JsonObject { ["type"] = "Hostname", ["address"] = node.Name }),
             ["nodeInfo"] = new JsonObject
             {
-                ["machineID"] = "", ["systemUUID"] = "", ["bootID"] = "", ["kernelVersion"] = "simulated", ["osImage"] = "Fabrik sandbox",
-                ["containerRuntimeVersion"] = "simulated://1", ["kubeletVersion"] = "v1.36.2", ["kubeProxyVersion"] = "", ["operatingSystem"] = "linux", ["architecture"] = "amd64",
+                ["machineID"] = "",
+                ["systemUUID"] = "",
+                ["bootID"] = "",
+                ["kernelVersion"] = "simulated",
+                ["osImage"] = "Fabrik sandbox",
+                ["containerRuntimeVersion"] = "simulated://1",
+                ["kubeletVersion"] = "v1.36.2",
+                ["kubeProxyVersion"] = "",
+                ["operatingSystem"] = "linux",
+                ["architecture"] = "amd64",
             },
         };
 
         JsonObject Condition(string type, string status, string reason, string message) => new()
         {
-            ["type"] = type, ["status"] = status, ["lastHeartbeatTime"] = now, ["lastTransitionTime"] = now, ["reason"] = reason, ["message"] = message,
+            ["type"] = type,
+            ["status"] = status,
+            ["lastHeartbeatTime"] = now,
+            ["lastTransitionTime"] = now,
+            ["reason"] = reason,
+            ["message"] = message,
         };
     }
 

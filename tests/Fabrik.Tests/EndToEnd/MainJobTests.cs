@@ -75,8 +75,8 @@ public sealed class MainJobTests(ClusterFixture cluster) : IClassFixture<Cluster
             metadata["name"] = $"copy-{number}";
             // What Kubernetes wrote must go from a copy, as kubectl's documentation says; what Fabrik wrote may stay.
             foreach (var labels in (JsonNode?[])[metadata["labels"], copy["spec"]!["template"]!["metadata"]!["labels"]])
-            foreach (var generated in (string[])["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"])
-                labels?.AsObject().Remove(generated);
+                foreach (var generated in (string[])["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"])
+                    labels?.AsObject().Remove(generated);
             copy["spec"]!.AsObject().Remove("selector");
             copies.Add(await cluster.Client.CreateAsync(Kinds.Job, ns, copy, Cancel));
         }
