@@ -8,7 +8,8 @@ public sealed class DemoProgress(Terminal terminal)
 
     public void Show(int submitted, int finished, int total)
     {
-        var tenth = total == 0 ? 10 : 10 * finished / total;
+        if (total == 0) return;
+        var tenth = 10 * finished / total;
         if (!terminal.Interactive)
         {
             if (tenth == told) return;
@@ -17,9 +18,9 @@ public sealed class DemoProgress(Terminal terminal)
             return;
         }
 
-        var full = total == 0 ? BarWidth : BarWidth * finished / total;
-        var waiting = total == 0 ? 0 : BarWidth * submitted / total - full;
-        terminal.Error.Write($"\r\e[2K{new string('█', full)}{new string('▒', Math.Max(0, waiting))}{new string('·', Math.Max(0, BarWidth - full - Math.Max(0, waiting)))}  submitted {submitted} of {total} Jobs, {finished} finished");
+        var full = BarWidth * finished / total;
+        var waiting = Math.Max(0, BarWidth * submitted / total - full);
+        terminal.Error.Write($"\r\e[2K{new string('█', full)}{new string('▒', waiting)}{new string('·', Math.Max(0, BarWidth - full - waiting))}  submitted {submitted} of {total} Jobs, {finished} finished");
     }
 
     public void End()

@@ -44,7 +44,7 @@ public static class DemoReport
             string.Join(", ", limits),
             Percent(Share(ended, run => run.Outcome == Outcome.Succeeded)),
             Percent(killed),
-            terminal.Interactive || killed is not null ? new string('█', (int)Math.Round((killed ?? 0) * BarWidth)) : string.Empty,
+            new string('█', (int)Math.Round((killed ?? 0) * BarWidth)) + ' ',
             times.Count == 0 ? "-" : Age.Of(TimeSpan.FromSeconds(times[times.Count / 2])),
         ];
     }

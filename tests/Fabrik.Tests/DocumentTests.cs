@@ -1,0 +1,35 @@
+using System.Text.RegularExpressions;
+
+namespace Fabrik.Tests;
+
+public partial class DocumentTests
+{
+    [Fact]
+    public void Every_error_id_of_the_source_is_explained_once_and_no_other()
+    {
+        var used = Directory.EnumerateFiles(Path.Combine(TestData.Checkout, "src"), "*.cs", SearchOption.AllDirectories)
+            .Where(path => !path.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .SelectMany(path => Id().Matches(File.ReadAllText(path)).Select(match => match.Groups["id"].Value))
+            .Distinct().Order(StringComparer.Ordinal);
+        var explained = File.ReadLines(Path.Combine(TestData.Checkout, Names.Documents.Errors)).Where(line => line.StartsWith("## FAB-", StringComparison.Ordinal)).Select(line => line[3..].Trim());
+
+        explained.ShouldBe(used);
+    }
+
+    [Fact]
+    public void The_readme_names_only_folders_that_exist_and_every_project_stands_in_one()
+    {
+        var named = Row().Matches(File.ReadAllText(Path.Combine(TestData.Checkout, "README.md"))).Select(match => match.Groups["path"].Value).ToList();
+
+        named.ShouldNotBeEmpty();
+        foreach (var path in named) Directory.Exists(Path.Combine(TestData.Checkout, path)).ShouldBeTrue(path);
+        foreach (var project in Directory.GetFiles(TestData.Checkout, "*.csproj", SearchOption.AllDirectories))
+            named.ShouldContain(path => Path.GetRelativePath(TestData.Checkout, project).StartsWith(path, StringComparison.Ordinal), project);
+    }
+
+    [GeneratedRegex("\"(?<id>FAB-[0-9]{4})\"", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex Id();
+
+    [GeneratedRegex("^\\| `(?<path>[a-zA-Z./]+)` \\|", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking | RegexOptions.Multiline)]
+    private static partial Regex Row();
+}
