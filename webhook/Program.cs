@@ -9,6 +9,7 @@ public static class Program
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning); // each review is in the metrics; two lines for each cost more than the review
         try
         {
             builder.Services.AddFabrikWebhook(WebhookEnvironment.Read(Environment.GetEnvironmentVariable, ClusterConfig.Default));

@@ -6,6 +6,7 @@ using Fabrik.Webhook.Reviews;
 using Fabrik.Webhook.Snapshots;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Fabrik.Webhook;
 
@@ -28,6 +29,8 @@ public static class WebhookExtensions
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<SnapshotKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        // A review is computed, never waited for: it may run where the socket was read, without another hop between threads.
+        services.Configure<SocketTransportOptions>(sockets => sockets.UnsafePreferInlineScheduling = true);
         services.AddOptions<KestrelServerOptions>().Configure<ServingCertificate>((kestrel, certificate) => Listen(kestrel, options, certificate));
         return services;
     }

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Fabrik.Admission;
 using Fabrik.Webhook.Hosting;
 using Fabrik.Webhook.Snapshots;
@@ -40,13 +41,13 @@ internal sealed partial class ReviewEndpoint(SnapshotKeeper snapshots, WebhookMe
         using var body = new PooledBuffer((int)(request.ContentLength ?? 8192) + 1);
         try
         {
-            if (!await ReadAsync(request.Body, body, context.RequestAborted))
+            if (!await ReadAsync(request.BodyReader, body))
             {
                 await RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, TooLarge);
                 return;
             }
 
-            await AnswerAsync(context, body.Memory, started);
+            await AnswerAsync(context, body.Written, started);
         }
         catch (BadHttpRequestException e)
         {
@@ -84,25 +85,26 @@ internal sealed partial class ReviewEndpoint(SnapshotKeeper snapshots, WebhookMe
 
         var response = context.Response;
         response.ContentType = "application/json";
-        response.ContentLength = answer.Length;
+        response.ContentLength = answer.Written.Length;
         if (drain.IsDraining) response.Headers.Connection = "close";
         var writer = response.BodyWriter;
-        answer.Memory.Span.CopyTo(writer.GetSpan(answer.Length));
-        writer.Advance(answer.Length);
-        await writer.FlushAsync(context.RequestAborted);
+        answer.Written.Span.CopyTo(writer.GetSpan(answer.Written.Length));
+        writer.Advance(answer.Written.Length);
+        await writer.FlushAsync();
         metrics.Reviewed(outcome, options.Clock.GetElapsedTime(started));
         if (AdmissionReasons.IsDoubt(outcome.Reason) && occasionally.May(outcome.Reason, out var before)) Log.Doubt(logger, outcome.Operation, outcome.Reason, before);
     }
 
     /// <summary>False when there is more than is allowed.</summary>
-    private static async ValueTask<bool> ReadAsync(Stream from, PooledBuffer into, CancellationToken ct)
+    private static async ValueTask<bool> ReadAsync(PipeReader from, PooledBuffer into)
     {
         while (true)
         {
-            var read = await from.ReadAsync(into.GetMemory(), ct);
-            if (read == 0) return true;
-            into.Advance(read);
-            if (into.Length > MaximumBody) return false;
+            var read = await from.ReadAsync();
+            foreach (var part in read.Buffer) into.Add(part.Span);
+            from.AdvanceTo(read.Buffer.End);
+            if (into.Written.Length > MaximumBody) return false;
+            if (read.IsCompleted) return true;
         }
     }
 

@@ -20,20 +20,18 @@ public static class JobAdmission
     {
         if (body.Length > MaximumRequest) return Bad(AdmissionReasons.TooLarge, $"the body has more than {MaximumRequest} bytes");
         if (!System.Text.Unicode.Utf8.IsValid(body.Span)) return Bad(AdmissionReasons.NotJson, "the body is not UTF-8");
-        JsonDocument document;
-        try
+        if (Parse(body, Strict, out _) is { } document)
         {
-            document = JsonDocument.Parse(body);
-        }
-        catch (JsonException error)
-        {
-            return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error.LineNumber}, byte {error.BytePositionInLine}); send an AdmissionReview");
+            using (document) return Review(body, document.RootElement, isStrict: true, snapshot, staleness, response);
         }
 
-        using (document) return Review(body, document.RootElement, snapshot, staleness, response);
+        // Not JSON, or JSON that says something twice: which of the two counts is not ours to say, but the answer needs the uid.
+        if (Parse(body, default, out var error) is not { } lenient)
+            return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error?.LineNumber}, byte {error?.BytePositionInLine}); send an AdmissionReview");
+        using (lenient) return Review(body, lenient.RootElement, isStrict: false, snapshot, staleness, response);
     }
 
-    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
+    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, bool isStrict, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
     {
         var version = review.Member("apiVersion"u8);
         if (!review.Member("kind"u8).Is("AdmissionReview"u8) || version.ValueKind != JsonValueKind.String) return Bad(AdmissionReasons.NotAReview, "the body is not an AdmissionReview");
@@ -47,6 +45,7 @@ public static class JobAdmission
         try
         {
             outcome = Decide(body, new ReviewRequest(request), snapshot, staleness, patch);
+            if (!isStrict && outcome.Result == AdmissionResult.Patched) outcome = new ReviewRequest(request).Untouched(AdmissionReasons.DuplicateNames);
         }
         catch (Exception)
         {
@@ -85,15 +84,21 @@ public static class JobAdmission
         using var operations = JsonDocument.Parse(patch.Written);
         using var result = new PooledBuffer(8192);
         if (!PatchedJob.Apply(job.Job, operations.RootElement, result)) return AdmissionReasons.InvalidResult;
+        using var patched = JsonDocument.Parse(result.Written);
+        return ResultCheck.Holds(job, patched.RootElement) ? null : AdmissionReasons.InvalidResult;
+    }
+
+    private static JsonDocument? Parse(ReadOnlyMemory<byte> text, JsonDocumentOptions options, out JsonException? error)
+    {
+        error = null;
         try
         {
-            using var patched = JsonDocument.Parse(result.Written, Strict);
-            return ResultCheck.Holds(job, patched.RootElement) ? null : AdmissionReasons.InvalidResult;
+            return JsonDocument.Parse(text, options);
         }
-        catch (JsonException)
+        catch (JsonException wrong)
         {
-            // The Job itself says something twice: which of the two counts is not ours to say.
-            return AdmissionReasons.DuplicateNames;
+            error = wrong;
+            return null;
         }
     }
 

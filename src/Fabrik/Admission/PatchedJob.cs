@@ -5,7 +5,7 @@ namespace Fabrik.Admission;
 
 /// <summary>
 /// Applies a patch to the Job it was made for, as text, in one pass: what an API server will do with it. Takes only what <see cref="JobPatch"/>
-/// writes (operations on one parent stand together) and leaves out managedFields and status, which no check needs.
+/// writes (operations on one parent stand together). Members that no operation touches and no check reads are left out.
 /// </summary>
 internal static class PatchedJob
 {
@@ -46,8 +46,8 @@ internal static class PatchedJob
         foreach (var member in element.EnumerateObject())
         {
             var name = JsonMarshal.GetRawUtf8PropertyName(member);
-            if ((depth == 0 && name.SequenceEqual("status"u8)) || (depth == 1 && name.SequenceEqual("managedFields"u8))) continue;
             var at = Find(groups[..count], operations, offset, name);
+            if (at < 0 && !IsRead(name, depth)) continue;
             if (at >= 0 && groups[at].IsLeaf)
             {
                 ref var group = ref groups[at];
@@ -120,6 +120,18 @@ internal static class PatchedJob
         result.Add((byte)']');
         return true;
     }
+
+    /// <summary>What <see cref="ResultCheck"/> may look at, by depth: 0 the Job, 1 metadata and spec, 3 the template's, 5 a container.</summary>
+    private static bool IsRead(ReadOnlySpan<byte> name, int depth) => depth switch
+    {
+        0 => name.SequenceEqual("metadata"u8) || name.SequenceEqual("spec"u8),
+        1 => name.SequenceEqual("labels"u8) || name.SequenceEqual("annotations"u8) || name.SequenceEqual("template"u8)
+            || name.SequenceEqual("parallelism"u8) || name.SequenceEqual("ttlSecondsAfterFinished"u8),
+        3 => name.SequenceEqual("labels"u8) || name.SequenceEqual("nodeSelector"u8) || name.SequenceEqual("tolerations"u8)
+            || name.SequenceEqual("runtimeClassName"u8) || name.SequenceEqual("containers"u8) || name.SequenceEqual("initContainers"u8),
+        5 => name.SequenceEqual("name"u8) || name.SequenceEqual("resources"u8) || name.SequenceEqual("env"u8),
+        _ => true,
+    };
 
     /// <summary>Runs of operations with the same next segment; -1 where there are too many.</summary>
     private static int Split(ReadOnlySpan<Operation> operations, int offset, Span<Group> groups)

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace Fabrik.Admission;
 
 /// <summary>A growing buffer from the shared pool; what was written is gone once it is disposed.</summary>
-internal sealed class PooledBuffer(int capacity = 4096) : IBufferWriter<byte>, IDisposable
+public sealed class PooledBuffer(int capacity = 4096) : IBufferWriter<byte>, IDisposable
 {
     private byte[] rented = ArrayPool<byte>.Shared.Rent(capacity);
     private int length;
