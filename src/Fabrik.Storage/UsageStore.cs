@@ -19,7 +19,7 @@ public sealed class UsageStore(Database database)
         WHERE run_usage.settled = 0
         """;
 
-    /// <summary>Runs that have ended at this time or later and are not settled, those that ended first before the others; after them those that were lost and have samples.</summary>
+    /// <summary>Runs that have ended at this time or later and are not settled, those that ended first before the others; after them those with samples whose end nobody saw.</summary>
     public IReadOnlyList<Run> Unsettled(DateTimeOffset since, int limit)
     {
         using var connection = database.Read();
@@ -31,7 +31,7 @@ public sealed class UsageStore(Database database)
             """,
             new { since = Math.Max(0, since.ToUnixTimeMilliseconds()), limit });
         var lost = connection.Query<RunRow>(
-            $"SELECT {RunRow.Columns} FROM runs WHERE outcome = @lost AND id IN (SELECT run FROM run_samples) LIMIT @limit", new { lost = WireNames.Of(Outcome.Lost), limit });
+            $"SELECT {RunRow.Columns} FROM runs WHERE id IN (SELECT run FROM run_samples) AND finished_at < 0 AND outcome <> @running LIMIT @limit", new { running = WireNames.Of(Outcome.Running), limit });
         return [.. ended.Concat(lost).Select(row => row.ToRun())];
     }
 

@@ -81,7 +81,7 @@ public class UsageStoreTests
             Some.Run("running") with { Outcome = Outcome.Running, FinishedAt = null },
             Some.Run("lost") with { Outcome = Outcome.Lost, FinishedAt = null },
             Some.Run("lost-unseen") with { Outcome = Outcome.Lost, FinishedAt = null });
-        store.Sample([("lost", "a-1", new PodTally { Source = UsageSource.Kubelet })], []);
+        foreach (var run in (string[])["lost", "running"]) store.Sample([(run, "a-1", new PodTally { Source = UsageSource.Kubelet })], []);
         Ids(DateTimeOffset.UnixEpoch, 10).ShouldBe(["early", "late", "lost"]);
         Ids(Readings.At(6 * 60), 10).ShouldBe(["late", "lost"]);
         Ids(DateTimeOffset.UnixEpoch, 1).ShouldBe(["early", "lost"]);

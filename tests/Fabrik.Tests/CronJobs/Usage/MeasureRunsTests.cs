@@ -137,6 +137,30 @@ public class MeasureRunsTests
         process.Log.Count(line => line.Contains("has no container of the runs", StringComparison.Ordinal)).ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData(true, 200)]
+    [InlineData(false, 100)]
+    public async Task An_answer_that_may_not_be_whole_is_taken_only_where_no_other_comes(bool recovers, long memory)
+    {
+        await using var world = await World.StartAsync();
+        await using var stores = await FakeApiServer.StartAsync();
+        stores.Answer = context =>
+        {
+            // Three queries each time it is asked about the run; the probe before them is of one word.
+            var whole = recovers && stores.Requests.Count(request => request.Body.Contains("max_over_time", StringComparison.Ordinal)) > 1;
+            var warnings = whole ? "" : ",\"warnings\":[\"store-2 did not answer\"]";
+            var peak = ((string)context.Items["body"]!).Contains("max_over_time", StringComparison.Ordinal);
+            var result = peak ? $$$"""{"metric":{"namespace":"ci","pod":"{{{Pod}}}","container":"main"},"value":[{{{Start.ToUnixTimeSeconds()}}},"{{{(whole ? 200 : 100)}}}"]}""" : "";
+            return FakeApiServer.Reply(context, 200, $$$"""{"status":"success","data":{"resultType":"vector","result":[{{{result}}}]}{{{warnings}}}}""");
+        };
+        await using var process = await world.MeasureAsync(new PrometheusOptions { Url = stores.Url, ScrapeInterval = TimeSpan.FromMilliseconds(50) });
+        await world.RunAsync();
+        await world.EndAsync();
+        var usage = await world.SettledAsync();
+        (usage.Source, usage.PeakMemoryBytes, usage.Missing.Prometheus).ShouldBe((UsageSource.Prometheus, memory, null));
+        stores.Requests.Count(request => request.Body.Contains("max_over_time", StringComparison.Ordinal)).ShouldBe(recovers ? 2 : Patience.Tries);
+    }
+
     [Fact]
     public async Task A_prometheus_that_hangs_holds_up_no_run()
     {
