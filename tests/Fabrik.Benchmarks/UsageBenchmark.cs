@@ -29,9 +29,13 @@ internal static partial class UsageBenchmark
         using var prometheus = Run("prometheus", $"--config.file={config}", $"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=100y", "--web.listen-address=127.0.0.1:0");
         try
         {
-            var port = 0;
-            while (await prometheus.StandardError.ReadLineAsync() is { } line && !line.Contains("ready to receive", StringComparison.Ordinal))
+            var (port, ready) = (0, false);
+            while ((port == 0 || !ready) && await prometheus.StandardError.ReadLineAsync() is { } line)
+            {
                 if (Listening().Match(line) is { Success: true } found) port = int.Parse(found.Groups["port"].Value, CultureInfo.InvariantCulture);
+                ready |= line.Contains("ready to receive", StringComparison.Ordinal);
+            }
+
             return await MeasureAsync(new Uri($"http://127.0.0.1:{port}"), TimeProvider.System);
         }
         finally

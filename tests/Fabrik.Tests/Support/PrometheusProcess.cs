@@ -36,15 +36,17 @@ public sealed partial class PrometheusProcess : IAsyncDisposable
         }
 
         var server = Start("prometheus", $"--config.file={config}", $"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=100y", $"--web.config.file={webFile}", "--web.listen-address=127.0.0.1:0");
-        var (port, told) = (0, "");
-        while (await server.StandardError.ReadLineAsync() is { } line)
+        var (port, ready, told) = (0, false, "");
+
+        // The two come in either order.
+        while ((port == 0 || !ready) && await server.StandardError.ReadLineAsync() is { } line)
         {
             told += line + "\n";
             if (Listening().Match(line) is { Success: true } found) port = int.Parse(found.Groups["port"].Value, CultureInfo.InvariantCulture);
-            if (line.Contains("ready to receive web requests", StringComparison.Ordinal)) break;
+            ready |= line.Contains("ready to receive web requests", StringComparison.Ordinal);
         }
 
-        port.ShouldNotBe(0, told);
+        (ready && port > 0).ShouldBeTrue(told);
         _ = server.StandardError.ReadToEndAsync(); // nobody may wait for room in the pipe
         return new PrometheusProcess(home, server, new Uri($"http://127.0.0.1:{port}"));
 
