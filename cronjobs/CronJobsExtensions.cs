@@ -1,5 +1,6 @@
 using Fabrik.CronJobs.Hosting;
 using Fabrik.CronJobs.Runs;
+using Fabrik.CronJobs.Usage;
 using Fabrik.Kubernetes;
 using Fabrik.Storage;
 using Quartz;
@@ -20,7 +21,8 @@ public static class CronJobsExtensions
         services.AddSingleton<SchedulerMetrics>();
         services.AddSingleton<RunObserver>();
         services.AddHostedService<Leading>();
-        services.AddScheduledTasks();
+        services.AddUsage(options);
+        services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
     }
@@ -31,9 +33,26 @@ public static class CronJobsExtensions
         return app;
     }
 
-    private static void AddScheduledTasks(this IServiceCollection services)
+    private static void AddUsage(this IServiceCollection services, CronJobsOptions options)
     {
-        services.AddQuartz(quartz => quartz.Every<ObserveRuns>(ObserveRuns.Interval));
+        services.AddSingleton<UsageStore>();
+        services.AddSingleton<UsageMetrics>();
+        services.AddSingleton<SourceStates>();
+        services.AddSingleton<ClusterReadings>();
+        services.AddSingleton<UsageSampler>();
+        services.AddSingleton<UsageSettler>();
+        if (options.Prometheus is not { } prometheus) return;
+        services.AddSingleton(services => new PrometheusClient(prometheus, services.GetRequiredService<UsageMetrics>(), options.Clock));
+        services.AddSingleton<PrometheusReadings>();
+    }
+
+    private static void AddScheduledTasks(this IServiceCollection services, CronJobsOptions options)
+    {
+        services.AddQuartz(quartz =>
+        {
+            quartz.Every<ObserveRuns>(ObserveRuns.Interval);
+            quartz.Every<MeasureRuns>(options.MeasureEvery);
+        });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
     }
 

@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Usage;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.CronJobs;
@@ -23,6 +24,12 @@ public sealed record CronJobsOptions
 
     /// <summary>Who this replica is in the Lease; one that nobody else has.</summary>
     public string Identity { get; init; } = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
+
+    /// <summary>Which Prometheus is asked what runs used; null: none.</summary>
+    public PrometheusOptions? Prometheus { get; init; }
+
+    /// <summary>Between two samples of what runs now, from sources without a history; metrics.k8s.io has a new value about that often.</summary>
+    public TimeSpan MeasureEvery { get; init; } = TimeSpan.FromSeconds(15);
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }

@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Usage;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.CronJobs;
@@ -13,6 +14,7 @@ public static class Program
             Cluster = ClusterConfig.Default(),
             DataDirectory = Environment.GetEnvironmentVariable(Names.Variables.DataDirectory) ?? CronJobsOptions.DefaultDataDirectory,
             AssignmentKeyFile = Environment.GetEnvironmentVariable(Names.Variables.AssignmentKeyFile),
+            Prometheus = PrometheusOptions.Read(Environment.GetEnvironmentVariable),
             MetricsPort = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.MetricsPort), out var port) ? port : CronJobsOptions.DefaultMetricsPort,
         });
         var app = builder.Build();

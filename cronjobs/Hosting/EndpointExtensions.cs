@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Fabrik.CronJobs.Runs;
+using Fabrik.CronJobs.Usage;
 using Fabrik.Metrics;
 using Fabrik.Storage;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -40,7 +41,7 @@ internal static class EndpointExtensions
     /// <summary>By reference: another set of processes may live in this one.</summary>
     private static Predicate<Meter> Meters(IServiceProvider services)
     {
-        var (runs, scheduler) = (services.GetRequiredService<RunMetrics>().Meter, services.GetRequiredService<SchedulerMetrics>().Meter);
-        return meter => meter == runs || meter == scheduler || MetricCollector.IsRuntime(meter);
+        Meter[] own = [services.GetRequiredService<RunMetrics>().Meter, services.GetRequiredService<UsageMetrics>().Meter, services.GetRequiredService<SchedulerMetrics>().Meter];
+        return meter => own.Contains(meter) || MetricCollector.IsRuntime(meter);
     }
 }

@@ -99,6 +99,28 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
         return true;
     }
 
+    /// <summary>Pods that run now and belong to runs that are observed.</summary>
+    public IReadOnlyList<RunningPod> Running()
+    {
+        if (session is not { } running) return [];
+        var pods = running.Pods.Items.Values.Select(RunningPod.Of).OfType<RunningPod>().ToList();
+        lock (gate) return pods.FindAll(pod => running.Ledger.OfPod(pod.Namespace, pod.Name) is not null);
+    }
+
+    /// <summary>What is known of the runs of these Pods; those of others are left out.</summary>
+    public IReadOnlyDictionary<(string Namespace, string Name), Evidence> OfPods(IEnumerable<(string Namespace, string Name)> pods)
+    {
+        if (session is not { } running) return new Dictionary<(string, string), Evidence>();
+        lock (gate) return pods.Distinct().Select(pod => (pod, Evidence: running.Ledger.OfPod(pod.Namespace, pod.Name))).Where(one => one.Evidence is not null).ToDictionary(one => one.pod, one => one.Evidence!);
+    }
+
+    /// <summary>What is known of these runs; those that are settled long since are left out.</summary>
+    public IReadOnlyDictionary<string, Evidence> Of(IEnumerable<string> runs)
+    {
+        if (session is not { } running) return new Dictionary<string, Evidence>(StringComparer.Ordinal);
+        lock (gate) return runs.Select(running.Ledger.Of).OfType<Evidence>().ToDictionary(evidence => evidence.Id, StringComparer.Ordinal);
+    }
+
     private Informer Watch(ResourceKind kind, Action<WatchEvent, DateTimeOffset> take, string? labels = null, string? fields = null) =>
         new(cluster, kind, clock, new InformerOptions
         {

@@ -15,6 +15,7 @@ public static class Kinds
     public static readonly ResourceKind Job = new("batch", "v1", "jobs", "Job", true);
     public static readonly ResourceKind CronJob = new("batch", "v1", "cronjobs", "CronJob", true);
     public static readonly ResourceKind Lease = new("coordination.k8s.io", "v1", "leases", "Lease", true);
+    public static readonly ResourceKind PodMetrics = new("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true);
     public static readonly ResourceKind OptimizationChange = new(Names.Group, "v1", "optimizationchanges", "OptimizationChange", true);
     public static readonly ResourceKind OptimizerPolicy = new(Names.Group, "v1", "optimizerpolicies", "OptimizerPolicy", false);
     public static readonly ResourceKind CustomResourceDefinition = new("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false);

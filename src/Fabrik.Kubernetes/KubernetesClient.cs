@@ -134,6 +134,15 @@ public sealed class KubernetesClient(ClusterConfig config, TimeProvider clock) :
         return Parse(call, body, element => element.Clone());
     }
 
+    /// <summary>JSON that the kubelet of a node answers, through the API server; needs the permission "get nodes/proxy".</summary>
+    /// <param name="path">From "/" on, with its query.</param>
+    public async Task<JsonElement> GetFromNodeAsync(string node, string path, CancellationToken ct)
+    {
+        var call = new ApiCall(What("get", Kinds.Node, null, node, "proxy"), HttpMethod.Get, Kinds.Node.Path(null, node, "proxy") + path, true);
+        using var body = await connection.CallAsync(call, ct);
+        return Parse(call, body, element => element.Clone());
+    }
+
     public void Dispose() => connection.Dispose();
 
     /// <summary>One page; continue null is the first, and null in the answer says that it was the last.</summary>

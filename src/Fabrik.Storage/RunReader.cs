@@ -47,7 +47,7 @@ public sealed class RunReader
         // On an order by creation the index of a filter is itself in order, so that it serves rare and frequent values alike.
         var few = filters.FirstOrDefault(filter => filter.Index is not null && IsRare(connection, filter, parameters));
         var index = few?.Index ?? (query.Sort == RunSort.Created && filters is [{ InOrder: true } only] ? only.Index : null);
-        if (index is not null) return Page(query, [.. connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT @limit", parameters)]);
+        if (index is not null) return Page(connection, query, [.. connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT @limit", parameters)]);
 
         // The inner walk reads nothing but the index; only the rows that match are looked up. The rows of a subquery with ORDER BY and LIMIT
         // come in that order; to sort them once more in the middle would mean to finish every walk.
@@ -56,38 +56,42 @@ public sealed class RunReader
         var walked = $"SELECT seq, {columns} FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE {within} ORDER BY {order} LIMIT @walk";
         var rows = connection.Query<RunRow>(
             $"SELECT {RunRow.Columns} FROM runs WHERE seq IN (SELECT seq FROM ({walked}) AS walked WHERE {where} LIMIT @limit) ORDER BY {order}", parameters).AsList();
-        if (rows.Count > query.Limit) return Page(query, rows);
+        if (rows.Count > query.Limit) return Page(connection, query, rows);
         var opposite = query.Ascending ? "DESC" : "ASC";
         var last = connection.QueryFirstOrDefault<(long Value, long Seq)>($"SELECT {column}, seq FROM ({walked}) AS walked ORDER BY {column} {opposite}, seq {opposite} LIMIT 1", parameters);
         parameters.Add("value", last.Value);
         parameters.Add("seq", last.Seq);
         var more = connection.ExecuteScalar<int?>($"SELECT 1 FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE ({column}, seq) {beyond} (@value, @seq){Range(query)} LIMIT 1", parameters) is not null;
-        return new RunPage([.. rows.Select(row => row.ToRun())], more ? new RunCursor(query.Sort, query.Ascending, last.Value, last.Seq) : null);
+        return new RunPage(Runs(connection, rows), more ? new RunCursor(query.Sort, query.Ascending, last.Value, last.Seq) : null);
     }
 
     /// <summary>One run by its Job's UID or its run id.</summary>
     public Run? Get(string id)
     {
         using var connection = database.Read();
-        return connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE id = @id", new { id })?.ToRun()
-            ?? connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE run_id = @id ORDER BY created_at LIMIT 1", new { id })?.ToRun();
+        return One(connection, connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE id = @id", new { id })
+            ?? connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE run_id = @id ORDER BY created_at LIMIT 1", new { id }));
     }
 
     /// <summary>The latest run of the Jobs that had this name.</summary>
     public Run? Latest(string @namespace, string name)
     {
         using var connection = database.Read();
-        return connection.QueryFirstOrDefault<RunRow>(
+        return One(connection, connection.QueryFirstOrDefault<RunRow>(
             $"SELECT {RunRow.Columns} FROM runs INDEXED BY runs_of_job WHERE namespace = @namespace AND name = @name ORDER BY created_at DESC, seq DESC LIMIT 1",
-            new { @namespace, name })?.ToRun();
+            new { @namespace, name }));
     }
 
-    private static RunPage Page(RunQuery query, List<RunRow> rows)
+    private static Run? One(SqliteConnection connection, RunRow? row) => row is null ? null : Runs(connection, [row])[0];
+
+    private static IReadOnlyList<Run> Runs(SqliteConnection connection, IEnumerable<RunRow> rows) => UsageRow.With(connection, [.. rows.Select(row => row.ToRun())]);
+
+    private static RunPage Page(SqliteConnection connection, RunQuery query, List<RunRow> rows)
     {
-        if (rows.Count <= query.Limit) return new RunPage([.. rows.Select(row => row.ToRun())], null);
+        if (rows.Count <= query.Limit) return new RunPage(Runs(connection, rows), null);
         var last = rows[query.Limit - 1];
         var value = query.Sort switch { RunSort.Created => last.CreatedAt, RunSort.Finished => last.FinishedAt, _ => last.DurationMs };
-        return new RunPage([.. rows.Take(query.Limit).Select(row => row.ToRun())], new RunCursor(query.Sort, query.Ascending, value, last.Seq));
+        return new RunPage(Runs(connection, rows.Take(query.Limit)), new RunCursor(query.Sort, query.Ascending, value, last.Seq));
     }
 
     private bool IsRare(SqliteConnection connection, Filter filter, DynamicParameters parameters) => connection.ExecuteScalar<int>(

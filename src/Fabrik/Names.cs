@@ -108,6 +108,17 @@ public static class Names
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
         public const string DataDirectory = "FABRIK_DATA_DIR";
         public const string ApiPort = "FABRIK_API_PORT";
+
+        /// <summary>Where Prometheus is asked what runs used, such as http://prometheus.monitoring:9090; a path before /api/v1 belongs to it.</summary>
+        public const string PrometheusUrl = "FABRIK_PROMETHEUS_URL";
+
+        /// <summary>A bearer token, or a name and the file of its password; never both. Files are read again with each request.</summary>
+        public const string PrometheusTokenFile = "FABRIK_PROMETHEUS_TOKEN_FILE";
+        public const string PrometheusUsername = "FABRIK_PROMETHEUS_USERNAME";
+        public const string PrometheusPasswordFile = "FABRIK_PROMETHEUS_PASSWORD_FILE";
+
+        /// <summary>PEM of the authorities that may have issued Prometheus' certificate; without it the operating system's count.</summary>
+        public const string PrometheusCaFile = "FABRIK_PROMETHEUS_CA_FILE";
         public const string Kubeconfig = "KUBECONFIG";
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";
@@ -132,6 +143,13 @@ public static class Names
         /// <summary>Of an API server.</summary>
         public const string Version = "/version";
         public const string Runs = "/api/v1/runs";
+
+        /// <summary>Of Prometheus, behind its own address.</summary>
+        public const string PrometheusQuery = "api/v1/query";
+        public const string PrometheusQueryRange = "api/v1/query_range";
+
+        /// <summary>Of a kubelet, without disks and networks; reached through the API server behind /api/v1/nodes/NAME/proxy.</summary>
+        public const string KubeletSummary = "/stats/summary?only_cpu_and_memory=true";
         public const string OpenApi = "/openapi/v1.json";
 
         /// <summary>Directory in every Pod with token, ca.crt and namespace.</summary>
@@ -158,6 +176,11 @@ public static class Names
         public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
         public const string WebhookStopped = "fabrik.webhook.stopped";
         public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
+        public const string UsageSettled = "fabrik.usage.settled";
+        public const string UsageFailures = "fabrik.usage.failures";
+        public const string UsageDuration = "fabrik.usage.request.duration";
+        public const string UsageSourceUp = "fabrik.usage.source.up";
+        public const string UsageWaiting = "fabrik.usage.waiting";
     }
 
     /// <summary>In the checkout.</summary>

@@ -8,6 +8,7 @@ public static class Program
         ["webhook"] = Webhook.WebhookBenchmark.RunAsync,
         ["observe"] = ObserveBenchmark.RunAsync,
         ["runs-api"] = RunsApiBenchmark.RunAsync,
+        ["usage"] = UsageBenchmark.RunAsync,
     };
 
     public static async Task<int> Main(string[] args)

@@ -23,7 +23,7 @@ internal static class RunsApiBenchmark
             if (reader.List(new RunQuery { Limit = 1 }).Items.Count == 0)
             {
                 var began = clock.GetTimestamp();
-                Fill(new RunStore(database));
+                Fill(new RunStore(database), new UsageStore(database));
                 Console.WriteLine($"{Runs:N0} runs written in {clock.GetElapsedTime(began).TotalSeconds:0.0} s, {new FileInfo(database.Path).Length / 1e6:0} MB");
             }
 
@@ -121,11 +121,17 @@ internal static class RunsApiBenchmark
 
     private static string? SpecTypes(Random random) => random.Next(6) switch { 0 => null, 1 => "review", 2 => "validate", _ => "impl" };
 
-    private static void Fill(RunStore store)
+    private static void Fill(RunStore store, UsageStore usages)
     {
         var random = new Random(1);
-        foreach (var chunk in Enumerable.Range(0, Runs).Select(number => Made(number, random)).Chunk(10_000)) store.Write(chunk);
+        foreach (var chunk in Enumerable.Range(0, Runs).Select(number => Made(number, random)).Chunk(10_000))
+        {
+            store.Write(chunk);
+            usages.Settle([.. chunk.Select(change => (change.Run.Id, Used))]);
+        }
     }
+
+    private static readonly RunUsage Used = new() { Source = UsageSource.MetricsServer, PeakMemoryBytes = 1 << 29, MeanCpuMillis = 250, P95CpuMillis = 400, PeakCpuMillis = 500, Samples = 20, Missing = new MissingSources(UsageGap.NotConfigured), Settled = true };
 
     private static RunChange Made(int number, Random random)
     {

@@ -21,6 +21,9 @@ namespace Fabrik.Sandbox.Composition;
 /// </summary>
 public sealed class FabrikProcesses : IAsyncDisposable
 {
+    /// <summary>Simulated Pods may live for less than a second; their use is shown for some seconds more.</summary>
+    private static readonly TimeSpan MeasureEvery = TimeSpan.FromSeconds(2);
+
     private readonly List<WebApplication> running = [];
 
     public required Uri Webhook { get; init; }
@@ -44,7 +47,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
                 builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
                 app => app.MapFabrikWebhook(), logging, started, ct);
             var scheduler = await StartAsync(
-                builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, Clock = clock }),
+                builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock }),
                 app => app.MapFabrikCronJobs(), logging, started, ct);
             var api = await StartAsync(
                 builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),

@@ -9,7 +9,7 @@ public static class BuiltInTypes
         Subresources = [new("finalize", "", "v1", "Namespace", ["update"]), Status("", "v1", "Namespace")],
     };
 
-    public static readonly ResourceType Node = Cluster("", "v1", "nodes", "Node", "no").WithStatus();
+    public static readonly ResourceType Node = Cluster("", "v1", "nodes", "Node", "no") with { Subresources = [new("proxy", "", "v1", "NodeProxyOptions", ["get"]), Status("", "v1", "Node")] };
 
     public static readonly ResourceType Pod = Namespaced("", "v1", "pods", "Pod", "po") with
     {
@@ -78,6 +78,9 @@ public static class BuiltInTypes
     public static readonly ResourceType SelfSubjectRulesReview =
         Review("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview");
 
+    /// <summary>Made when asked for, from what the node plays.</summary>
+    public static readonly ResourceType PodMetrics = Namespaced("metrics.k8s.io", "v1beta1", "pods", "PodMetrics") with { Verbs = ["get", "list"] };
+
     public static readonly ResourceType[] All =
     [
         Namespaced("", "v1", "bindings", "Binding") with { Verbs = ["create"] },
@@ -111,6 +114,7 @@ public static class BuiltInTypes
         Namespaced("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa").WithStatus() with { Categories = ["all"] },
         CronJob,
         Job,
+        PodMetrics,
         Namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol"),
         Namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb").WithStatus(),
         ClusterRoleBinding,

@@ -11,6 +11,9 @@ public sealed record PodNeeds
     /// <summary>Bytes at the peak; above the container's limit it is killed, without a limit never.</summary>
     public long? Memory { get; init; }
 
+    /// <summary>Thousandths of a core, all the time; never more than the container's limit.</summary>
+    public long CpuMillis { get; init; } = 100;
+
     /// <summary>The container that all this is about; null: the first.</summary>
     public string? Container { get; init; }
 

@@ -19,13 +19,14 @@ internal sealed record PodMoment(string Stage, JsonObject Status, DateTimeOffset
 internal sealed class PodScript
 {
     private static readonly TimeSpan PullTime = TimeSpan.FromSeconds(1), InitTime = TimeSpan.FromSeconds(1), LongestBackoff = TimeSpan.FromMinutes(5);
+    private const long IdleBytes = 8 << 20;
     private readonly KubeObject pod;
     private readonly PodNeeds needs;
     private readonly string nodeAddress;
     private readonly DateTimeOffset bound, pulled, running;
     private readonly List<JsonElement> containers, inits;
     private readonly string main;
-    private readonly long? memoryLimit;
+    private readonly long? memoryLimit, cpuLimit;
     private readonly bool restarts;
     private readonly List<(DateTimeOffset Start, DateTimeOffset End, int ExitCode, string Reason)> attempts = [];
 
@@ -38,6 +39,7 @@ internal sealed class PodScript
         if (first.ValueKind == JsonValueKind.Undefined) first = containers.FirstOrDefault();
         main = first.Text("name") ?? "";
         memoryLimit = NodeCapacity.Amount(first.Text("resources", "limits", "memory"));
+        cpuLimit = NodeCapacity.Amount(first.Text("resources", "limits", "cpu"), 1000);
         restarts = pod.Json.Text("spec", "restartPolicy") is not "Never";
         pulled = bound + PullTime;
         running = pulled + (InitTime * inits.Count);
@@ -52,6 +54,20 @@ internal sealed class PodScript
         if (now < running) return Initialising(now);
         if (needs.EvictedAt is { } part && running + (needs.Duration * part) is var evicted && now >= evicted) return Evicted(evicted);
         return Running(now);
+    }
+
+    /// <summary>What the containers use from the beginning of an attempt of the main one to its end.</summary>
+    public IReadOnlyList<ContainerUse> UsesOf(int attempt)
+    {
+        var (start, end, _, reason) = AttemptAt(attempt);
+        end = EvictionOr(end);
+
+        // The memory of one that is killed for it grows to the limit until then; any other has all it needs when two thirds are done.
+        var killed = reason == "OOMKilled" && memoryLimit is not null;
+        var (peak, peakAt) = killed ? (memoryLimit!.Value, end) : (Math.Min(needs.Memory ?? IdleBytes, memoryLimit ?? long.MaxValue), start + (needs.Duration * 2 / 3));
+        return containers.ConvertAll(container => container.Text("name") == main
+            ? new ContainerUse(main, start, end, peakAt, peak, Math.Min(needs.CpuMillis, cpuLimit ?? long.MaxValue))
+            : new ContainerUse(container.Text("name") ?? "", running, end, running, IdleBytes, 1));
     }
 
     private PodMoment Running(DateTimeOffset now)

@@ -26,7 +26,7 @@ public sealed class SimulatedNode : IDisposable
     private readonly NodeObjects objects;
     private readonly NodeCapacity capacity;
     private readonly EventRecorder events;
-    private readonly LogUpload logs;
+    private readonly SandboxUpload uploads;
     private readonly WorkQueue queue;
     private readonly Informer pods;
     private readonly ConcurrentDictionary<string, Play> plays = new();
@@ -41,7 +41,7 @@ public sealed class SimulatedNode : IDisposable
         objects = new NodeObjects(client, clock, world.Node);
         capacity = new NodeCapacity(world.Node);
         events = new EventRecorder(client, clock, options.Log);
-        logs = new LogUpload(client.Config);
+        uploads = new SandboxUpload(client.Config);
         queue = new WorkQueue(clock, "pods", SyncAsync, options.Log);
         pods = new Informer(client, Kinds.Pod, TimeProvider.System, new InformerOptions
         {
@@ -58,7 +58,7 @@ public sealed class SimulatedNode : IDisposable
         try
         {
             await node.objects.RegisterAsync(ct);
-            var running = Task.WhenAll(node.objects.KeepAliveAsync(ct), node.events.RunAsync(ct), node.logs.RunAsync(ct), node.pods.RunAsync(ct));
+            var running = Task.WhenAll(node.objects.KeepAliveAsync(ct), node.events.RunAsync(ct), node.uploads.RunAsync(ct), node.pods.RunAsync(ct));
             await node.pods.WaitForSyncAsync(ct);
             await Task.WhenAll(running, node.queue.RunAsync(8, ct));
         }
@@ -68,7 +68,7 @@ public sealed class SimulatedNode : IDisposable
         }
     }
 
-    public void Dispose() => logs.Dispose();
+    public void Dispose() => uploads.Dispose();
 
     private void OnPod(WatchEvent change)
     {
@@ -77,8 +77,7 @@ public sealed class SimulatedNode : IDisposable
         if (change.Type == WatchEventType.Deleted)
         {
             waiting.TryRemove(pod.Key, out _);
-            plays.TryRemove(uid, out _);
-            Release(uid);
+            Forget(pod, uid);
             return;
         }
 
@@ -197,13 +196,15 @@ public sealed class SimulatedNode : IDisposable
     {
         const string Kubelet = "kubelet";
         var field = $"spec.containers{{{play.Script.Main}}}";
+        if (play.Attempts < moment.Attempt) play.Over = false;
         for (; play.Attempts < moment.Attempt; play.Attempts++)
         {
             foreach (var (reason, message) in new[] { ("Pulled", "Container image already present on machine and can be accessed by the pod"), ("Created", "Container created"), ("Started", "Container started") })
                 events.Tell(pod, Kubelet, "Normal", reason, message, field, world.Node.Name);
-            if (play.Log is { } log) logs.Write(pod, play.Script.Main, log, false);
+            if (play.Log is { } log) uploads.Log(pod, play.Script.Main, log, false);
         }
 
+        Use(pod, play, ended: !moment.Stage.StartsWith("running", StringComparison.Ordinal));
         var stuck = moment.Status["containerStatuses"]?[0]?["state"]?["waiting"];
         if ((string?)moment.Status["reason"] == "Evicted")
             events.Tell(pod, Kubelet, "Warning", "Evicted", (string?)moment.Status["message"] ?? "", null, world.Node.Name);
@@ -211,7 +212,7 @@ public sealed class SimulatedNode : IDisposable
             events.Tell(pod, Kubelet, "Warning", "BackOff", $"Back-off restarting failed container {play.Script.Main} in pod {pod.Name}_{pod.Namespace}({pod.Uid})", field, world.Node.Name);
         else if ((string?)stuck?["reason"] is "ErrImagePull" or "ErrImageNeverPull" or "ImagePullBackOff")
             events.Tell(pod, Kubelet, "Warning", "Failed", $"Error: {(string?)stuck["reason"]}", field, world.Node.Name);
-        if (moment.Ended) logs.Write(pod, play.Script.Main, "", true);
+        if (moment.Ended) uploads.Log(pod, play.Script.Main, "", true);
     }
 
     /// <summary>False when the Pod is gone.</summary>
@@ -241,8 +242,21 @@ public sealed class SimulatedNode : IDisposable
             // Gone already.
         }
 
-        plays.TryRemove(uid, out _);
+        Forget(pod, uid);
+    }
+
+    private void Forget(KubeObject pod, string uid)
+    {
+        if (plays.TryRemove(uid, out var play)) Use(pod, play, ended: true);
         Release(uid);
+    }
+
+    /// <summary>Tells what the containers use from now on, or that they have ended.</summary>
+    private void Use(KubeObject pod, Play play, bool ended)
+    {
+        if (play.Attempts == 0 || play.Over) return;
+        uploads.Usage(pod, ContainerUse.ToJson(pod, world.Node.Name, play.Script.UsesOf(play.Attempts - 1), ended ? clock.GetUtcNow() : null));
+        play.Over = ended;
     }
 
     /// <summary>Gives the room back; those who waited longest are asked first.</summary>
@@ -267,5 +281,8 @@ public sealed class SimulatedNode : IDisposable
         public string? Stage { get; set; }
 
         public int Attempts { get; set; }
+
+        /// <summary>That the last attempt has ended was told.</summary>
+        public bool Over { get; set; }
     }
 }

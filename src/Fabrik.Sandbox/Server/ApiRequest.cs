@@ -30,6 +30,7 @@ public sealed record ApiRequest(string Verb, ResourceType Type, string? Namespac
             parts = parts[2..];
         }
 
+        if (group.Length == 0 && parts is ["nodes", _, "proxy", ..]) parts = parts[..3]; // what follows is the node's own
         if (parts.Length > 3 || catalog.Find(group, version, parts[0]) is not { } type) return null;
         if (ns is not null && !type.Namespaced) return null;
         var name = parts.Length > 1 ? parts[1] : "";

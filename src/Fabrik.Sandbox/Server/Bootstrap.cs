@@ -23,7 +23,7 @@ public static class Bootstrap
         Role(cluster, "view", [Rule(
             ["", "batch", "apps", "events.k8s.io"],
             ["configmaps", "cronjobs", "cronjobs/status", "deployments", "events", "jobs", "jobs/status", "limitranges", "namespaces", "pods", "pods/log", "pods/status", "resourcequotas", "serviceaccounts", "services"],
-            ["get", "list", "watch"])]);
+            ["get", "list", "watch"]), Rule(["metrics.k8s.io"], ["pods"], ["get", "list"])]);
         var binding = Named("cluster-admin");
         binding["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = "ClusterRole", ["name"] = "cluster-admin" };
         binding["subjects"] = new JsonArray(new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = "Group", ["name"] = Access.Identity.Masters });

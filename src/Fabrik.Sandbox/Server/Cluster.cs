@@ -38,6 +38,9 @@ public sealed class Cluster
 
     public PodLogs Logs { get; } = new();
 
+    /// <summary>Whoever samples lives in real time, however fast the simulated one runs.</summary>
+    public PodUsage Usage { get; } = new(TimeProvider.System);
+
     public Tokens Tokens { get; }
 
     public Authorizer Authorizer { get; }

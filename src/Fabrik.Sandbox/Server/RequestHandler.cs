@@ -18,6 +18,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
     private readonly Watcher watcher = new(cluster, stopping);
     private readonly Documents documents = new(cluster);
     private readonly PodRequests pods = new(cluster, stopping);
+    private readonly UsageRequests usage = new(cluster);
     private readonly Reviews reviews = new(cluster, authenticator);
 
     public async Task HandleAsync(HttpContext http)
@@ -34,7 +35,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
             Authorize(caller, request, path, http.Request.Method);
             if (request is null)
             {
-                if (!await documents.TryAnswerAsync(http, path) && !await pods.TryTakeLogsAsync(http, path, caller)) await SendPathNotFoundAsync(http, path);
+                if (!await documents.TryAnswerAsync(http, path) && !await pods.TryTakeLogsAsync(http, path, caller) && !await usage.TryTakeAsync(http, path, caller)) await SendPathNotFoundAsync(http, path);
                 return;
             }
 
@@ -96,6 +97,12 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         {
             case "watch":
                 await WatchAsync(http, request);
+                return;
+            case "list" or "get" when type == BuiltInTypes.PodMetrics:
+                await WriteAsync(http, 200, ObjectJson.Serialize(usage.Metrics(request, ListQuery.Parse(http.Request.Query, type))));
+                return;
+            case "get" when request.Subresource == "proxy":
+                await WriteAsync(http, 200, ObjectJson.Serialize(usage.Summary(request, http.Request.Path.Value ?? "")));
                 return;
             case "list":
                 var query = ListQuery.Parse(http.Request.Query, type);

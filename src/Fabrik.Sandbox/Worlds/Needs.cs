@@ -27,12 +27,20 @@ internal static class Needs
         var main = containers.Find(container => container.Text("name") == rule.Container);
         if (main.ValueKind == JsonValueKind.Undefined) main = containers.FirstOrDefault();
         var seconds = rule.Duration?.At(Draw.Uniform(family + "/duration")) ?? 1;
-        if (rule.CpuCores is { } cores && NodeCapacity.Amount(main.Text("resources", "limits", "cpu"), 1000) is > 0 and var millis)
-            seconds *= Math.Pow(cores * 1000 / millis, rule.CpuExponent);
+        var cpu = rule.CpuCores * 1000;
+        if (cpu is { } wanted && NodeCapacity.Amount(main.Text("resources", "limits", "cpu"), 1000) is > 0 and var millis)
+        {
+            // The work stays the same: what takes longer uses less at a time.
+            var longer = Math.Pow(wanted / millis, rule.CpuExponent);
+            seconds *= longer;
+            cpu = wanted / longer;
+        }
+
         return needs with
         {
             Container = rule.Container,
             Duration = TimeSpan.FromSeconds(Math.Clamp(seconds, 0.001, 10_000_000)),
+            CpuMillis = cpu is { } used ? (long)Math.Ceiling(used) : needs.CpuMillis,
             Memory = rule.Memory is { } memory ? (long)memory.At(Draw.Uniform(family + "/memory")) : null,
             FailureRate = rule.FailureRate,
             ExitCodes = rule.ExitCodes,

@@ -33,6 +33,9 @@ public sealed record JobFacts
 
     /// <summary>Containers of the Pod template, with the init containers.</summary>
     public int Containers { get; init; }
+
+    /// <summary>Names of the ordinary containers, separated by commas; null in evidence that was stored before they were kept.</summary>
+    public string? Ordinary { get; init; }
     public Assigned? Assigned { get; init; }
 
     /// <param name="verify">Reads and checks the signed annotation of a Job; null where there is none or it is not valid.</param>
@@ -67,6 +70,7 @@ public sealed record JobFacts
             Completions = spec.Number("completions") ?? parallelism,
             BackoffLimit = spec.Number("backoffLimit") ?? 6,
             Containers = pod.Items("containers").Count() + pod.Items("initContainers").Count(),
+            Ordinary = string.Join(',', pod.Items("containers").Select(container => container.Text("name"))),
             Assigned = verify(job) is { } assigned ? assigned with { Version = version } : null,
         };
     }

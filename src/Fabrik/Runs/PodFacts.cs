@@ -17,6 +17,9 @@ public sealed record PodFacts
     public bool Failed { get; init; }
     public int Restarts { get; init; }
 
+    /// <summary>When the first of its ordinary containers was started.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+
     /// <summary>How often the kubelet reported a container as started; tells restarts where no state of the Pod was seen.</summary>
     public int StartedEvents { get; init; }
     public bool OomKilled { get; init; }
@@ -54,6 +57,7 @@ public sealed record PodFacts
             };
         }
 
+        foreach (JsonElement? container in status.Items("containerStatuses")) facts = facts with { StartedAt = Json.Earlier(facts.StartedAt, Started(container)) };
         foreach (JsonElement? container in status.Items("initContainerStatuses").Concat(status.Items("containerStatuses")))
         {
             var (now, before) = (ContainerEnd.Read(container.Get("state")), ContainerEnd.Read(container.Get("lastState")));
@@ -90,6 +94,7 @@ public sealed record PodFacts
         Succeeded = a.Succeeded || b.Succeeded,
         Failed = a.Failed || b.Failed,
         Restarts = Math.Max(a.Restarts, b.Restarts),
+        StartedAt = Json.Earlier(a.StartedAt, b.StartedAt),
         StartedEvents = Math.Max(a.StartedEvents, b.StartedEvents),
         OomKilled = a.OomKilled || b.OomKilled,
         Waiting = Json.Greater(a.Waiting, b.Waiting),
@@ -99,6 +104,9 @@ public sealed record PodFacts
     };
 
     internal DateTimeOffset EndedAt => Json.Later(End?.At, DisruptedAt) ?? DateTimeOffset.MinValue;
+
+    private static DateTimeOffset? Started(JsonElement? container) => new[] { container.Get("state"), container.Get("lastState") }
+        .SelectMany(state => new[] { state.Get("running"), state.Get("terminated") }).Select(state => state.Time("startedAt")).Aggregate((DateTimeOffset?)null, Json.Earlier);
 
     private static string? WaitingReason(string? reason) =>
         reason is "ContainerCreating" or "PodInitializing" or "CrashLoopBackOff" || reason?.Length > 64 ? null : reason;

@@ -59,6 +59,9 @@ public sealed record Run
     /// FailedScheduling, else the Job's BackoffLimitExceeded or DeadlineExceeded; null for a run that succeeded.
     /// </summary>
     public string? Reason { get; init; }
+
+    /// <summary>What it used; null where nobody has looked yet, and on a run that was not read from the database.</summary>
+    public RunUsage? Usage { get; init; }
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<Outcome>))]

@@ -114,6 +114,13 @@ public sealed class RunLedger(Func<JsonElement, Assigned?> verify)
     /// <returns>True where that was news.</returns>
     public bool Claimed(string runId, DateTimeOffset createdAt, string id) => AddClaim(runId, createdAt, id);
 
+    /// <summary>What is known of the run that this Pod belongs to; null where none that was given out has such a Pod.</summary>
+    public Evidence? OfPod(string @namespace, string pod) =>
+        podOwners.TryGetValue($"{@namespace}/{pod}", out var id) && entries.TryGetValue(id, out var entry) && entry.Written ? entry.Evidence : null;
+
+    /// <summary>What is known of a run, until its Job has been gone for the retention time.</summary>
+    public Evidence? Of(string id) => entries.TryGetValue(id, out var entry) ? entry.Evidence : null;
+
     /// <summary>At most so many changed runs. The caller stores them, or gives them back.</summary>
     public IReadOnlyList<RunChange> Take(int maximum)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Fabrik.Runs;
+using Fabrik.Storage;
 using Fabrik.Tests.Runs;
 using Fabrik.Tests.Support;
 
@@ -53,6 +54,19 @@ public class RunsApiTests
             var got = (await host.JsonAsync($"{Names.Paths.Runs}/{path}")).Deserialize(RunJson.Default.Run)!;
             got.ShouldBe(oom);
         }
+    }
+
+    [Fact]
+    public async Task A_run_comes_with_what_it_used_and_with_why_some_of_it_is_not_known()
+    {
+        await using var host = await StartAsync();
+        var oom = host.Database.All().Single(run => run.Name == "oom");
+        (await host.JsonAsync($"{Names.Paths.Runs}/{oom.Id}")).TryGetProperty("usage", out _).ShouldBeFalse("nobody has looked yet");
+        var usage = new RunUsage { Source = UsageSource.MetricsServer, PeakMemoryBytes = 123, Samples = 4, Missing = new MissingSources(UsageGap.TimedOut), Settled = true };
+        new UsageStore(host.Database.Database).Settle([(oom.Id, usage)]);
+        var shown = (await host.JsonAsync($"{Names.Paths.Runs}/{oom.Id}")).GetProperty("usage");
+        shown.GetRawText().ShouldBe("""{"source":"metrics-server","peakMemoryBytes":123,"samples":4,"missing":{"prometheus":"timed_out"},"settled":true}""");
+        (await host.JsonAsync($"{Names.Paths.Runs}?name=oom")).GetProperty("items")[0].GetProperty("usage").GetRawText().ShouldBe(shown.GetRawText());
     }
 
     [Theory]

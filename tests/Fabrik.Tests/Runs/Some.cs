@@ -15,5 +15,20 @@ internal static class Some
         return Element(new JsonObject { ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels, ["annotations"] = annotations } });
     }
 
+    /// <summary>One that succeeded after ten minutes.</summary>
+    public static Fabrik.Runs.Run Run(string id = "run-1", string name = "a", double minutes = 10) => new()
+    {
+        Id = id,
+        Namespace = "ci",
+        Name = name,
+        Arm = Fabrik.Experiments.Arm.None,
+        Stratum = "s",
+        CreatedAt = Usage.Readings.Start,
+        StartedAt = Usage.Readings.Start,
+        FinishedAt = Usage.Readings.Start.AddMinutes(minutes),
+        Attempts = 1,
+        Outcome = Fabrik.Runs.Outcome.Succeeded,
+    };
+
     public static JsonElement Element(JsonNode node) => JsonDocument.Parse(node.ToJsonString()).RootElement;
 }

@@ -156,6 +156,19 @@ public class KubectlTests(KubectlFixture kubectl) : IClassFixture<KubectlFixture
     }
 
     [Fact]
+    public async Task Top_shows_what_the_node_has_told_of_its_pods()
+    {
+        await StartAsync();
+        await OkAsync("create -f -", """{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"main","image":"b"}]}}""");
+        await OkAsync("create --raw /sandbox/v1/usage/NS/p -f -".Replace("NS", ns), """
+            {"uid":"u","node":"n","labels":{},"containers":[{"name":"main","start":"2026-01-01T00:00:00Z","end":"2026-01-01T00:10:00Z","peakAt":"2026-01-01T00:05:00Z","peak":1073741824,"cpuMillis":250}]}
+            """);
+
+        (await OkAsync("top pods --no-headers")).ShouldMatch("^p +250m +1024Mi +\n$");
+        (await OkAsync("top pod p --containers --no-headers")).ShouldMatch("^p +main +250m +1024Mi +\n$");
+    }
+
+    [Fact]
     public async Task Can_i_and_create_token_follow_the_roles()
     {
         await StartAsync();

@@ -165,13 +165,43 @@ public class PodScriptTests
     [InlineData("registry.example.com/invalid:1", false)]
     public void Some_images_are_in_no_registry(string image, bool missing) => Needs.Of(Pod(image: image), World.Empty, 0).Unpullable.ShouldBe(missing);
 
-    private static KubeObject Pod(
-        string? limit = null, string restart = "Never", string more = "", string image = "busybox", string command = "[\"work\"]", string annotations = "{}")
+    [Fact]
+    public void Memory_grows_to_what_is_needed_or_to_the_limit_that_kills_and_others_idle_beside_it()
     {
-        var resources = limit is null ? "{}" : $$$"""{"limits":{"memory":"{{{limit}}}"}}""";
+        var needs = new PodNeeds { Key = "k", Duration = TimeSpan.FromSeconds(90), Memory = 65 << 20, OutOfMemoryAt = 0.4, CpuMillis = 700 };
+        var fits = new PodScript(Pod(more: ",{\"name\":\"side\",\"image\":\"a\"}", inside: true), needs, Start).UsesOf(0);
+        fits.ShouldBe(
+        [
+            new ContainerUse("main", Start.AddSeconds(1), Start.AddSeconds(91), Start.AddSeconds(61), 65 << 20, 700),
+            new ContainerUse("side", Start.AddSeconds(1), Start.AddSeconds(91), Start.AddSeconds(1), 8 << 20, 1),
+        ]);
+        new PodScript(Pod(limit: "64Mi"), needs, Start).UsesOf(0).ShouldBe([new ContainerUse("main", Start.AddSeconds(1), Start.AddSeconds(37), Start.AddSeconds(37), 64 << 20, 700)]);
+        new PodScript(Pod(), needs with { EvictedAt = 0.5 }, Start).UsesOf(0).Single().End.ShouldBe(Start.AddSeconds(46));
+    }
+
+    [Theory]
+    [InlineData("1", 1.0, 1000, 100)]
+    [InlineData("500m", 1.0, 500, 200)]
+    [InlineData("4", 0.5, 2000, 50)]
+    [InlineData(null, 1.0, 1000, 100)]
+    public void Less_cpu_for_the_same_work_takes_longer_and_uses_less_at_a_time(string? limit, double exponent, long millis, double seconds)
+    {
+        var world = World.Empty with { Rules = [new NeedRule { Duration = new Distribution.Fixed(100), CpuCores = 1, CpuExponent = exponent }] };
+        var needs = Needs.Of(Pod(cpu: limit), world, 0);
+        (needs.CpuMillis, needs.Duration.TotalSeconds).ShouldBe((millis, seconds));
+    }
+
+    private static KubeObject Pod(
+        string? limit = null, string restart = "Never", string more = "", string image = "busybox", string command = "[\"work\"]", string annotations = "{}", bool inside = false, string? cpu = null)
+    {
+        var limits = new JsonObject();
+        if (limit is not null) limits["memory"] = limit;
+        if (cpu is not null) limits["cpu"] = cpu;
+        var resources = new JsonObject { ["limits"] = limits }.ToJsonString();
+        var containers = $$$"""{"name":"main","image":"{{{image}}}","command":{{{command}}},"resources":{{{resources}}}}""" + (inside ? more : "");
         return new KubeObject(JsonDocument.Parse($$$"""
             {"kind":"Pod","metadata":{"name":"p","namespace":"ci","uid":"u","annotations":{{{annotations}}}},
-             "spec":{"restartPolicy":"{{{restart}}}","containers":[{"name":"main","image":"{{{image}}}","command":{{{command}}},"resources":{{{resources}}}}]{{{more}}}}}
+             "spec":{"restartPolicy":"{{{restart}}}","containers":[{{{containers}}}]{{{(inside ? "" : more)}}}}}
             """).RootElement);
     }
 

@@ -1,22 +1,23 @@
 using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Sandbox.Nodes;
 
 /// <summary>
-/// Hands what containers wrote to the sandbox's API server, which has no kubelet to ask. Other API servers do not know the path:
-/// there `kubectl logs` finds nothing, and the attempts end after a few refusals.
+/// Hands what containers wrote and what they use to the sandbox's API server, which has no kubelet to ask. Other API servers do not know the
+/// paths: there `kubectl logs` and `kubectl top` find nothing, and the attempts end after a few refusals.
 /// </summary>
-internal sealed class LogUpload : IDisposable
+internal sealed class SandboxUpload : IDisposable
 {
-    private readonly Channel<(string Namespace, string Pod, string Container, string Text, bool End)> lines =
-        Channel.CreateBounded<(string, string, string, string, bool)>(new BoundedChannelOptions(5_000) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<(string Path, string Type, string Text)> waiting =
+        Channel.CreateBounded<(string, string, string)>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly HttpClient? http;
 
-    public LogUpload(ClusterConfig config)
+    public SandboxUpload(ClusterConfig config)
     {
         if (config.Token is not { } token || config.CertificateAuthority is not { } authority) return;
         var roots = new X509Certificate2Collection();
@@ -33,21 +34,20 @@ internal sealed class LogUpload : IDisposable
     }
 
     /// <param name="end">Nothing follows: who follows the log is let go.</param>
-    public void Write(KubeObject pod, string container, string text, bool end)
-    {
-        if (http is not null) lines.Writer.TryWrite((pod.Namespace ?? "default", pod.Name, container, text, end));
-    }
+    public void Log(KubeObject pod, string container, string text, bool end) =>
+        Send("logs", pod, $"?container={Uri.EscapeDataString(container)}{(end ? "&end=true" : "")}", "text/plain", text);
+
+    public void Usage(KubeObject pod, JsonObject usage) => Send("usage", pod, "", "application/json", usage.ToJsonString());
 
     public async Task RunAsync(CancellationToken ct)
     {
         if (http is null) return;
         var (accepted, unknown) = (false, 0);
-        await foreach (var (ns, pod, container, text, end) in lines.Reader.ReadAllAsync(ct))
+        await foreach (var (path, type, text) in waiting.Reader.ReadAllAsync(ct))
         {
             try
             {
-                using var body = new StringContent(text, Encoding.UTF8, "text/plain");
-                var path = $"/sandbox/v1/logs/{Uri.EscapeDataString(ns)}/{Uri.EscapeDataString(pod)}?container={Uri.EscapeDataString(container)}{(end ? "&end=true" : "")}";
+                using var body = new StringContent(text, Encoding.UTF8, type);
                 using var response = await http.PostAsync(new Uri(path, UriKind.Relative), body, ct);
                 accepted |= response.IsSuccessStatusCode;
 
@@ -62,4 +62,9 @@ internal sealed class LogUpload : IDisposable
     }
 
     public void Dispose() => http?.Dispose();
+
+    private void Send(string what, KubeObject pod, string query, string type, string text)
+    {
+        if (http is not null) waiting.Writer.TryWrite(($"/sandbox/v1/{what}/{Uri.EscapeDataString(pod.Namespace ?? "default")}/{Uri.EscapeDataString(pod.Name)}{query}", type, text));
+    }
 }
