@@ -5,142 +5,135 @@ using Microsoft.Data.Sqlite;
 namespace Fabrik.Storage;
 
 /// <summary>
-/// Pages of runs by keyset. The work for one page is bounded whatever the filters: a value that is rare is looked up and sorted, any other
-/// is met soon enough in a walk along the order; a walk that meets too few gives a short page and says where to go on.
+/// Pages of runs by keyset, none of which reads a row that is not on it, save for a change's runs. Where one of the filters has few runs, all of
+/// them are looked at, so the page is full. Else the runs are walked along in order until the page is full or so many were passed; then the
+/// page is short and says where to go on. So the work for one page is bounded whatever is asked.
 /// </summary>
 public sealed class RunReader
 {
-    /// <summary>Up to so many rows are looked up and sorted.</summary>
-    internal const int Rare = 3_000;
+    /// <summary>Up to so many entries of a filter's index are looked at.</summary>
+    internal const int Few = 50_000;
 
-    /// <summary>Up to so many index entries are passed on one walk.</summary>
-    internal const int Walk = 12_000;
+    /// <summary>Up to so many entries of an index are passed on one walk.</summary>
+    internal const int Walk = 200_000;
+
+    /// <summary>How many entries of an index cost as much as one row of a run, and as one look whether a run counts for a change.</summary>
+    private const int Row = 8;
+    private const int Look = 4;
 
     private readonly Database database;
-    private readonly int rare;
+    private readonly int few;
     private readonly int walk;
 
     public RunReader(Database database)
-        : this(database, Rare, Walk)
+        : this(database, Few, Walk)
     {
     }
 
-    internal RunReader(Database database, int rare, int walk) => (this.database, this.rare, this.walk) = (database, rare, walk);
+    internal RunReader(Database database, int few, int walk) => (this.database, this.few, this.walk) = (database, few, walk);
 
     public RunPage List(RunQuery query)
     {
         using var connection = database.Read();
-        var filters = Filters(query);
+        var filters = RunFilter.Of(query);
         var parameters = new DynamicParameters();
         foreach (var filter in filters) filter.Bind(parameters);
-        var (column, value, seq) = (SortColumn(query.Sort), query.After?.Value, query.After?.Seq);
-        parameters.Add("value", value);
-        parameters.Add("seq", seq);
         parameters.Add("limit", query.Limit + 1);
-        parameters.Add("walk", walk);
+        parameters.Add("value", query.After?.Value);
+        parameters.Add("seq", query.After?.Seq);
 
-        var (direction, beyond) = query.Ascending ? ("ASC", ">") : ("DESC", "<");
-        var keyset = value is null ? "1 = 1" : $"({column}, seq) {beyond} (@value, @seq)";
-        var order = $"{column} {direction}, seq {direction}";
-        var where = string.Join(" AND ", filters.Select(filter => filter.Sql).Prepend(keyset));
+        if (Fewest(connection, filters, parameters) is { } fewest) return Whole(query, Load(connection, query, fewest.Source, "1 = 1", filters.Where(filter => filter != fewest), parameters));
 
-        // On an order by creation the index of a filter is itself in order, so that it serves rare and frequent values alike.
-        var few = filters.FirstOrDefault(filter => filter.Index is not null && IsRare(connection, filter, parameters));
-        var index = few?.Index ?? (query.Sort == RunSort.Created && filters is [{ InOrder: true } only] ? only.Index : null);
-        if (index is not null) return Page(connection, query, [.. connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT @limit", parameters)]);
-
-        // The inner walk reads nothing but the index; only the rows that match are looked up. The rows of a subquery with ORDER BY and LIMIT
-        // come in that order; to sort them once more in the middle would mean to finish every walk.
-        var columns = string.Join(", ", filters.Select(filter => filter.Column).Append(column).Distinct(StringComparer.Ordinal));
-        var within = $"{keyset}{Range(query)}";
-        var walked = $"SELECT seq, {columns} FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE {within} ORDER BY {order} LIMIT @walk";
-        var rows = connection.Query<RunRow>(
-            $"SELECT {RunRow.Columns} FROM runs WHERE seq IN (SELECT seq FROM ({walked}) AS walked WHERE {where} LIMIT @limit) ORDER BY {order}", parameters).AsList();
-        if (rows.Count > query.Limit) return Page(connection, query, rows);
-        var opposite = query.Ascending ? "DESC" : "ASC";
-        var last = connection.QueryFirstOrDefault<(long Value, long Seq)>($"SELECT {column}, seq FROM ({walked}) AS walked ORDER BY {column} {opposite}, seq {opposite} LIMIT 1", parameters);
-        parameters.Add("value", last.Value);
-        parameters.Add("seq", last.Seq);
-        var more = connection.ExecuteScalar<int?>($"SELECT 1 FROM runs INDEXED BY {SortIndex(query.Sort)} WHERE ({column}, seq) {beyond} (@value, @seq){Range(query)} LIMIT 1", parameters) is not null;
-        return new RunPage(Runs(connection, rows), more ? new RunCursor(query.Sort, query.Ascending, last.Value, last.Seq) : null);
+        var along = filters.Find(filter => filter.Source.InOrder);
+        var source = along?.Source ?? RunSource.Order(query.Sort);
+        var rest = filters.Where(filter => filter != along).ToArray();
+        if (rest.Length == 0) return Whole(query, Load(connection, query, source, "1 = 1", rest, parameters));
+        if (End(connection, query, source, parameters) is not var (value, seq)) return Whole(query, Load(connection, query, source, "1 = 1", rest, parameters));
+        parameters.Add("end_value", value);
+        parameters.Add("end_seq", seq);
+        var rows = Load(connection, query, source, $"({source.Value}, {source.Seq}) {(query.Ascending ? "<" : ">")} (@end_value, @end_seq)", rest, parameters);
+        return rows.Length > query.Limit ? Whole(query, rows) : new RunPage([.. rows.Select(row => row.Run)], new RunCursor(query.Sort, query.Ascending, value, query.Ascending ? seq - 1 : seq + 1));
     }
 
     /// <summary>One run by its Job's UID or its run id.</summary>
     public Run? Get(string id)
     {
         using var connection = database.Read();
-        return One(connection, connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE id = @id", new { id })
-            ?? connection.QueryFirstOrDefault<RunRow>($"SELECT {RunRow.Columns} FROM runs WHERE run_id = @id ORDER BY created_at LIMIT 1", new { id }));
+        return One(connection, "WHERE id = @id", new { id }) ?? One(connection, "WHERE run_id = @id ORDER BY created_at LIMIT 1", new { id });
     }
 
     /// <summary>The latest run of the Jobs that had this name.</summary>
     public Run? Latest(string @namespace, string name)
     {
         using var connection = database.Read();
-        return One(connection, connection.QueryFirstOrDefault<RunRow>(
-            $"SELECT {RunRow.Columns} FROM runs INDEXED BY runs_of_job WHERE namespace = @namespace AND name = @name ORDER BY created_at DESC, seq DESC LIMIT 1",
-            new { @namespace, name }));
+        return One(connection, "INDEXED BY runs_of_job WHERE namespace = @namespace AND name = @name ORDER BY created_at DESC, seq DESC LIMIT 1", new { @namespace, name });
     }
 
-    private static Run? One(SqliteConnection connection, RunRow? row) => row is null ? null : Runs(connection, [row])[0];
-
-    private static IReadOnlyList<Run> Runs(SqliteConnection connection, IEnumerable<RunRow> rows) => UsageRow.With(connection, [.. rows.Select(row => row.ToRun())]);
-
-    private static RunPage Page(SqliteConnection connection, RunQuery query, List<RunRow> rows)
+    private static RunPage Whole(RunQuery query, (RunRow Row, Run Run)[] rows)
     {
-        if (rows.Count <= query.Limit) return new RunPage(Runs(connection, rows), null);
-        var last = rows[query.Limit - 1];
+        if (rows.Length <= query.Limit) return new RunPage([.. rows.Select(row => row.Run)], null);
+        var last = rows[query.Limit - 1].Row;
         var value = query.Sort switch { RunSort.Created => last.CreatedAt, RunSort.Finished => last.FinishedAt, _ => last.DurationMs };
-        return new RunPage(Runs(connection, rows.Take(query.Limit)), new RunCursor(query.Sort, query.Ascending, value, last.Seq));
+        return new RunPage([.. rows.Take(query.Limit).Select(row => row.Run)], new RunCursor(query.Sort, query.Ascending, value, last.Seq));
     }
 
-    private bool IsRare(SqliteConnection connection, Filter filter, DynamicParameters parameters) => connection.ExecuteScalar<int>(
-        $"SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY {filter.Index} WHERE {filter.Sql} LIMIT {rare + 1}) AS found", parameters) <= rare;
-
-    private static string SortColumn(RunSort sort) => sort switch { RunSort.Created => "created_at", RunSort.Finished => "finished_at", _ => "duration_ms" };
-
-    private static string SortIndex(RunSort sort) => sort switch { RunSort.Created => "runs_by_created", RunSort.Finished => "runs_by_finished", _ => "runs_by_duration" };
-
-    /// <summary>A range of creation times bounds the walk itself where that is the order.</summary>
-    private static string Range(RunQuery query) =>
-        query is { Sort: RunSort.Created, Since: null, Until: null } or { Sort: not RunSort.Created } ? "" : " AND created_at >= @since AND created_at < @until";
-
-    private sealed record Filter(string Column, string Sql, string? Index, Action<DynamicParameters> Bind, bool InOrder = false);
-
-    private static List<Filter> Filters(RunQuery query)
+    /// <summary>The filter that the fewest runs meet; null where all of them have many.</summary>
+    private RunFilter? Fewest(SqliteConnection connection, List<RunFilter> filters, DynamicParameters parameters)
     {
-        var filters = new List<Filter>();
-        Equal("namespace", query.Namespace, null);
-        Equal("change_name", query.Change, "runs_of_change");
-        Equal("arm", query.Arm is { } arm ? WireNames.Of(arm) : null, "runs_of_arm");
-        Equal("outcome", query.Outcome is { } outcome ? WireNames.Of(outcome) : null, "runs_of_outcome");
-        Equal("project", query.Project, "runs_of_project");
-        Equal("spec_type", query.SpecType, "runs_of_spec_type");
-        if (query.NamePrefix is { Length: > 0 } prefix)
+        (RunFilter? Filter, long Cost) best = (null, few + 1L);
+        foreach (var filter in filters)
         {
-            // The first text that is greater than every one with this prefix.
-            var end = prefix[..^1] + (char)(prefix[^1] + 1);
-            filters.Add(new Filter("name", "name >= @prefix AND name < @prefix_end", "runs_of_name", parameters =>
-            {
-                parameters.Add("prefix", prefix);
-                parameters.Add("prefix_end", end);
-            }));
+            var cost = filter.Source.ReadsRows ? Row : filters[0].Source.ReadsRows ? Look : 1;
+            parameters.Add("most", (best.Cost - 1) / cost);
+            var count = connection.ExecuteScalar<long>($"SELECT count(*) FROM (SELECT 1 FROM {filter.Source.Index} WHERE {filter.Source.Where} LIMIT @most + 1) AS found", parameters);
+            if (count * cost < best.Cost) best = (filter, count * cost);
         }
 
-        if (query.Since is not null || query.Until is not null)
-        {
-            filters.Add(new Filter("created_at", "created_at >= @since AND created_at < @until", "runs_by_created", parameters =>
-            {
-                parameters.Add("since", query.Since?.ToUnixTimeMilliseconds() ?? 0);
-                parameters.Add("until", query.Until?.ToUnixTimeMilliseconds() ?? long.MaxValue);
-            }));
-        }
+        return best.Filter;
+    }
 
-        return filters;
+    /// <summary>Where a walk from the cursor along a source ends: the first entry that it does not pass; null where it passes all.</summary>
+    private (long Value, long Seq)? End(SqliteConnection connection, RunQuery query, RunSource source, DynamicParameters parameters)
+    {
+        parameters.Add("walk", Math.Max(1, source.ReadsRows ? walk / Row : walk));
+        var (beyond, direction) = query.Ascending ? (">", "ASC") : ("<", "DESC");
 
-        void Equal(string column, string? value, string? index)
-        {
-            if (value is not null) filters.Add(new Filter(column, $"{column} = @{column}", index ?? $"runs_of_{column}", parameters => parameters.Add(column, value), InOrder: true));
-        }
+        // To compare the value alone is cheaper by far. But what has the cursor's own value and was passed before is counted then, too, and may be all that is.
+        if (query.After is not { } after) return Find("1 = 1");
+        var end = Find($"{source.Value} {beyond}= @value");
+        return end is var (value, _) && value == after.Value ? Find($"({source.Value}, {source.Seq}) {beyond} (@value, @seq)") : end;
+
+        (long, long)? Find(string from) => connection.Query<(long, long)>(
+            $"SELECT {source.Value}, {source.Seq} FROM {source.Index} WHERE {source.Where} AND {from}{RunFilter.Range(query, source)} ORDER BY {source.Value} {direction}, {source.Seq} {direction} LIMIT 1 OFFSET @walk",
+            parameters).Select(entry => ((long, long)?)entry).FirstOrDefault();
+    }
+
+    /// <summary>The first runs from a source beyond the cursor that meet the other filters, one more than the page may have.</summary>
+    private static (RunRow Row, Run Run)[] Load(SqliteConnection connection, RunQuery query, RunSource source, string until, IEnumerable<RunFilter> rest, DynamicParameters parameters)
+    {
+        var (beyond, direction) = query.Ascending ? (">", "ASC") : ("<", "DESC");
+        var column = RunSource.Column(query.Sort);
+        var value = source.InOrder ? source.Value : $"runs.{column}";
+        var from = query.After is null ? "1 = 1" : $"({value}, {source.Seq}) {beyond} (@value, @seq)";
+        var others = string.Concat(rest.Select(filter => $" AND {filter.Condition}"));
+        return WithMembers(connection, connection.Query<RunRow>(
+            $"""
+            SELECT {RunRow.Columns} FROM runs WHERE seq IN (
+                SELECT {source.Seq} FROM {source.Index}{source.Join} WHERE {source.Where} AND {from} AND {until}{(source.InOrder ? RunFilter.Range(query, source) : "")}{others}
+                ORDER BY {value} {direction}, {source.Seq} {direction} LIMIT @limit)
+            ORDER BY {column} {direction}, seq {direction}
+            """, parameters).AsList());
+    }
+
+    private static Run? One(SqliteConnection connection, string rest, object parameters) =>
+        WithMembers(connection, connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs {rest}", parameters).AsList()) is [var (_, run)] ? run : null;
+
+    private static (RunRow Row, Run Run)[] WithMembers(SqliteConnection connection, List<RunRow> rows)
+    {
+        // Numbers, so that they may stand in the statement itself, which spares one parameter for each.
+        var members = connection.Query<MemberRow>(
+                $"SELECT run AS Run, change_name AS ChangeName, role AS Role FROM run_experiments WHERE run IN ({string.Join(',', rows.Select(row => row.Seq))}) ORDER BY run, position")
+            .ToLookup(member => member.Run);
+        return [.. rows.Zip(UsageRow.With(connection, [.. rows.Select(row => row.ToRun(members[row.Seq]))]))];
     }
 }

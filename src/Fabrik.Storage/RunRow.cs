@@ -5,14 +5,11 @@ using Fabrik.Runs;
 namespace Fabrik.Storage;
 
 /// <summary>A row of the table runs as Dapper reads it; names are those of the columns without underscores.</summary>
-internal sealed class RunRow
+internal sealed class RunRow : ResourceRow
 {
-    public const string Columns = """
+    public const string Columns = $"""
         seq, id, namespace, name, run_id AS RunId, change_name AS ChangeName, arm, spec_type AS SpecType, spec_id AS SpecId, stratum, project, owner,
-        requested_memory_request AS RequestedMemoryRequest, requested_memory_limit AS RequestedMemoryLimit, requested_cpu_request AS RequestedCpuRequest,
-        requested_cpu_limit AS RequestedCpuLimit, requested_storage_limit AS RequestedStorageLimit,
-        applied_memory_request AS AppliedMemoryRequest, applied_memory_limit AS AppliedMemoryLimit, applied_cpu_request AS AppliedCpuRequest,
-        applied_cpu_limit AS AppliedCpuLimit, applied_storage_limit AS AppliedStorageLimit,
+        {Resources},
         created_at AS CreatedAt, started_at AS StartedAt, finished_at AS FinishedAt, duration_ms AS DurationMs, attempts, outcome, oom_killed AS OomKilled,
         exit_code AS ExitCode, reason
         """;
@@ -29,16 +26,6 @@ internal sealed class RunRow
     public string Stratum { get; set; } = "";
     public string? Project { get; set; }
     public string? Owner { get; set; }
-    public long? RequestedMemoryRequest { get; set; }
-    public long? RequestedMemoryLimit { get; set; }
-    public long? RequestedCpuRequest { get; set; }
-    public long? RequestedCpuLimit { get; set; }
-    public long? RequestedStorageLimit { get; set; }
-    public long? AppliedMemoryRequest { get; set; }
-    public long? AppliedMemoryLimit { get; set; }
-    public long? AppliedCpuRequest { get; set; }
-    public long? AppliedCpuLimit { get; set; }
-    public long? AppliedStorageLimit { get; set; }
     public long CreatedAt { get; set; }
     public long StartedAt { get; set; }
     public long FinishedAt { get; set; }
@@ -49,7 +36,8 @@ internal sealed class RunRow
     public int? ExitCode { get; set; }
     public string? Reason { get; set; }
 
-    public Run ToRun() => new()
+    /// <param name="members">For which changes it counts, in the run's own order.</param>
+    public Run ToRun(IEnumerable<MemberRow> members) => new()
     {
         Id = Id,
         Namespace = Namespace,
@@ -57,27 +45,15 @@ internal sealed class RunRow
         RunId = RunId,
         Change = ChangeName,
         Arm = WireNames.Parse<Arm>(Arm),
+        Experiments = [.. members.Where(member => member.Role is "treatment" or "control").Select(member => member.ChangeName)],
+        AppliedChanges = [.. members.Where(member => member.Role == "applied").Select(member => member.ChangeName)],
         SpecType = SpecType,
         SpecId = SpecId,
         Stratum = Stratum,
         Project = Project,
         Owner = Owner,
-        Requested = new RunResources
-        {
-            MemoryRequestBytes = RequestedMemoryRequest,
-            MemoryLimitBytes = RequestedMemoryLimit,
-            CpuRequestMillis = RequestedCpuRequest,
-            CpuLimitMillis = RequestedCpuLimit,
-            EphemeralStorageLimitBytes = RequestedStorageLimit,
-        },
-        Applied = new RunResources
-        {
-            MemoryRequestBytes = AppliedMemoryRequest,
-            MemoryLimitBytes = AppliedMemoryLimit,
-            CpuRequestMillis = AppliedCpuRequest,
-            CpuLimitMillis = AppliedCpuLimit,
-            EphemeralStorageLimitBytes = AppliedStorageLimit,
-        },
+        Requested = Requested,
+        Applied = Applied,
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt),
         StartedAt = Time(StartedAt),
         FinishedAt = Time(FinishedAt),
@@ -88,10 +64,15 @@ internal sealed class RunRow
         Reason = Reason,
     };
 
+    public static long Milliseconds(double? seconds) => seconds is { } value ? (long)Math.Round(value * 1000) : -1;
+
     public static long Time(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds() ?? -1;
 
-    private static DateTimeOffset? Time(long milliseconds) => milliseconds < 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+    public static DateTimeOffset? Time(long milliseconds) => milliseconds < 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 }
+
+/// <summary>A row of the table run_experiments: that a run counts for a change.</summary>
+internal sealed record MemberRow(long Run, string ChangeName, string Role);
 
 /// <summary>Enum members by the names they have on the wire, which are also those in the database.</summary>
 public static class WireNames

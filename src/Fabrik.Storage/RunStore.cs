@@ -30,6 +30,7 @@ public sealed class RunStore(Database database)
             started_at = excluded.started_at, finished_at = excluded.finished_at, duration_ms = excluded.duration_ms, attempts = excluded.attempts,
             outcome = excluded.outcome, oom_killed = excluded.oom_killed, exit_code = excluded.exit_code, reason = excluded.reason
         WHERE NOT @hearsay AND (excluded.outcome <> 'running' OR runs.outcome IN ('running', 'lost'))
+        RETURNING seq
         """;
 
     private const string UpsertEvidence = """
@@ -40,23 +41,25 @@ public sealed class RunStore(Database database)
     /// <summary>Stores the changes in one transaction: all of them or, when it throws, none.</summary>
     public void Write(IEnumerable<RunChange> changes) => database.Write((connection, transaction) =>
     {
-        using var run = Prepare(connection, transaction, Upsert);
-        using var evidence = Prepare(connection, transaction, UpsertEvidence);
+        using var run = connection.Prepare(transaction, Upsert);
+        using var members = new MemberWriter(connection, transaction);
+        using var evidence = connection.Prepare(transaction, UpsertEvidence);
         foreach (var change in changes)
         {
             Bind(run, change);
-            run.ExecuteNonQuery();
+            if (run.ExecuteScalar() is long seq) members.Write(seq, change.Run);
             foreach (var subject in change.Subjects)
             {
-                Set(evidence, "@run", change.Run.Id);
-                Set(evidence, "@subject", subject);
-                Set(evidence, "@facts", subject == Subject.Job
+                evidence.Set("@run", change.Run.Id);
+                evidence.Set("@subject", subject);
+                evidence.Set("@facts", subject == Subject.Job
                     ? JsonSerializer.Serialize(change.Evidence with { Pods = change.Evidence.Pods.Clear() }, RunJson.Default.Evidence)
                     : JsonSerializer.Serialize(change.Evidence.Pods[subject], RunJson.Default.PodFacts));
                 evidence.ExecuteNonQuery();
             }
         }
 
+        members.Finish();
         return 0;
     });
 
@@ -99,54 +102,40 @@ public sealed class RunStore(Database database)
         return claims;
     }
 
-    private static SqliteCommand Prepare(SqliteConnection connection, SqliteTransaction transaction, string sql)
-    {
-        var command = connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = sql;
-        return command;
-    }
-
     private static void Bind(SqliteCommand command, RunChange change)
     {
         var run = change.Run;
-        Set(command, "@id", run.Id);
-        Set(command, "@namespace", run.Namespace);
-        Set(command, "@name", run.Name);
-        Set(command, "@run_id", run.RunId);
-        Set(command, "@change_name", run.Change);
-        Set(command, "@arm", WireNames.Of(run.Arm));
-        Set(command, "@spec_type", run.SpecType);
-        Set(command, "@spec_id", run.SpecId);
-        Set(command, "@stratum", run.Stratum);
-        Set(command, "@project", run.Project);
-        Set(command, "@owner", run.Owner);
+        command.Set("@id", run.Id);
+        command.Set("@namespace", run.Namespace);
+        command.Set("@name", run.Name);
+        command.Set("@run_id", run.RunId);
+        command.Set("@change_name", run.Change);
+        command.Set("@arm", WireNames.Of(run.Arm));
+        command.Set("@spec_type", run.SpecType);
+        command.Set("@spec_id", run.SpecId);
+        command.Set("@stratum", run.Stratum);
+        command.Set("@project", run.Project);
+        command.Set("@owner", run.Owner);
         Resources(command, "@requested_", run.Requested);
         Resources(command, "@applied_", run.Applied);
-        Set(command, "@created_at", RunRow.Time(run.CreatedAt));
-        Set(command, "@started_at", RunRow.Time(run.StartedAt));
-        Set(command, "@finished_at", RunRow.Time(run.FinishedAt));
-        Set(command, "@duration_ms", run.DurationSeconds is { } seconds ? (long)Math.Round(seconds * 1000) : -1L);
-        Set(command, "@attempts", run.Attempts);
-        Set(command, "@outcome", WireNames.Of(run.Outcome));
-        Set(command, "@oom_killed", run.OomKilled ? 1 : 0);
-        Set(command, "@exit_code", run.ExitCode);
-        Set(command, "@reason", run.Reason);
-        Set(command, "@hearsay", change.Hearsay ? 1 : 0);
+        command.Set("@created_at", RunRow.Time(run.CreatedAt));
+        command.Set("@started_at", RunRow.Time(run.StartedAt));
+        command.Set("@finished_at", RunRow.Time(run.FinishedAt));
+        command.Set("@duration_ms", RunRow.Milliseconds(run.DurationSeconds));
+        command.Set("@attempts", run.Attempts);
+        command.Set("@outcome", WireNames.Of(run.Outcome));
+        command.Set("@oom_killed", run.OomKilled ? 1 : 0);
+        command.Set("@exit_code", run.ExitCode);
+        command.Set("@reason", run.Reason);
+        command.Set("@hearsay", change.Hearsay ? 1 : 0);
     }
 
     private static void Resources(SqliteCommand command, string prefix, RunResources resources)
     {
-        Set(command, prefix + "memory_request", resources.MemoryRequestBytes);
-        Set(command, prefix + "memory_limit", resources.MemoryLimitBytes);
-        Set(command, prefix + "cpu_request", resources.CpuRequestMillis);
-        Set(command, prefix + "cpu_limit", resources.CpuLimitMillis);
-        Set(command, prefix + "storage_limit", resources.EphemeralStorageLimitBytes);
-    }
-
-    private static void Set(SqliteCommand command, string name, object? value)
-    {
-        if (command.Parameters.Contains(name)) command.Parameters[name].Value = value ?? DBNull.Value;
-        else command.Parameters.AddWithValue(name, value ?? DBNull.Value);
+        command.Set(prefix + "memory_request", resources.MemoryRequestBytes);
+        command.Set(prefix + "memory_limit", resources.MemoryLimitBytes);
+        command.Set(prefix + "cpu_request", resources.CpuRequestMillis);
+        command.Set(prefix + "cpu_limit", resources.CpuLimitMillis);
+        command.Set(prefix + "storage_limit", resources.EphemeralStorageLimitBytes);
     }
 }

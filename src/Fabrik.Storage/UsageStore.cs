@@ -32,7 +32,7 @@ public sealed class UsageStore(Database database)
             new { since = Math.Max(0, since.ToUnixTimeMilliseconds()), limit });
         var lost = connection.Query<RunRow>(
             $"SELECT {RunRow.Columns} FROM runs WHERE id IN (SELECT run FROM run_samples) AND finished_at < 0 AND outcome <> @running LIMIT @limit", new { running = WireNames.Of(Outcome.Running), limit });
-        return [.. ended.Concat(lost).Select(row => row.ToRun())];
+        return [.. ended.Concat(lost).Select(row => row.ToRun([]))]; // what it counts for is not asked here
     }
 
     /// <summary>What was sampled of these runs, by the names of their Pods.</summary>

@@ -19,7 +19,7 @@ internal static partial class RunParameters
     private static readonly Parameter[] All =
     [
         new("namespace", "Only runs of this namespace.", "a namespace's name", (query, value) => Label().IsMatch(value) ? query with { Namespace = value } : null),
-        new("change", "Only runs whose arm belongs to this OptimizationChange.", "the name of an OptimizationChange", (query, value) => Name().IsMatch(value) ? query with { Change = value } : null),
+        new("change", "Only runs that count for this OptimizationChange: in its treatment, as a control of its experiment, whatever other experiments share it, or with it applied.", "the name of an OptimizationChange", (query, value) => Name().IsMatch(value) ? query with { Change = value } : null),
         new("arm", "Only runs of this arm.", "an arm", (query, value) => WireNames.TryParse<Arm>(value, out var arm) ? query with { Arm = arm } : null, [.. WireNames.All<Arm>()]),
         new("outcome", "Only runs with this outcome.", "an outcome", (query, value) => WireNames.TryParse<Outcome>(value, out var outcome) ? query with { Outcome = outcome } : null, [.. WireNames.All<Outcome>()]),
         new("project", "Only runs of this project.", "a label value", (query, value) => LabelValue().IsMatch(value) ? query with { Project = value } : null),

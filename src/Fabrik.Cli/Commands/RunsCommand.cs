@@ -12,7 +12,7 @@ public static class RunsCommand
 {
     private const int PageSize = 500;
 
-    private static readonly Option<string?> Change = new("--change") { Description = "Only runs of this change's experiment" };
+    private static readonly Option<string?> Change = new("--change") { Description = "Only runs that count for this change: in its treatment, as its control, or with it applied" };
     private static readonly Option<string?> Arm = Choice("--arm", "Only this arm", "treatment", "control", "holdout", "applied", "none", "unassigned");
     private static readonly Option<string?> Outcome = Choice("--outcome", "Only this outcome", "running", "succeeded", "failed", "deadline", "evicted", "unschedulable", "lost");
     private static readonly Option<string?> Project = new("--project") { Description = "Only this project" };
@@ -89,8 +89,9 @@ public static class RunsCommand
             ("Owner", run.Owner),
             ("Project", run.Project),
             ("Spec", run.SpecId is null ? run.SpecType : $"{run.SpecType} {run.SpecId}"),
-            ("Change", run.Change),
             ("Arm", Cells.Wire(json, "arm")),
+            ("Experiments", Cells.Names(json, "experiments")),
+            ("Applied", Cells.Names(json, "appliedChanges")),
             ("Outcome", Cells.Wire(json, "outcome")),
             ("Reason", run.Reason),
             ("Exit code", run.ExitCode?.ToString()),
@@ -127,7 +128,7 @@ public static class RunsCommand
         .. withNamespace ? [new Column("NAMESPACE", item => Cells.Text(item, "namespace"))] : Array.Empty<Column>(),
         new("NAME", item => Cells.Text(item, "name")),
         new("ARM", item => Cells.Wire(item, "arm")) { Colour = Colours.Arm },
-        new("CHANGE", item => Cells.Text(item, "change")),
+        new("CHANGES", item => Cells.Names(item, "experiments", "appliedChanges")),
         new("OUTCOME", item => Cells.Wire(item, "outcome")) { Colour = Colours.Outcome },
         new("OOM", item => item.TryGetProperty("oomKilled", out var oom) && oom.ValueKind == JsonValueKind.True ? "yes" : "no"),
         new("MEMORY", Cells.Memory),

@@ -11,6 +11,13 @@ public static class Cells
     /// <summary>An enum's name on the wire.</summary>
     public static string? Wire(JsonElement item, string name) => Text(item, name);
 
+    /// <summary>All that stand in these lists; null where they are empty.</summary>
+    public static string? Names(JsonElement item, params string[] lists)
+    {
+        var names = lists.SelectMany(list => item.TryGetProperty(list, out var found) && found.ValueKind == JsonValueKind.Array ? found.EnumerateArray().Select(name => name.ToString()) : []);
+        return string.Join(", ", names) is { Length: > 0 } text ? text : null;
+    }
+
     /// <summary>The limit that was in force, with the one asked for when Fabrik changed it: 4Gi (2Gi).</summary>
     public static string? Memory(JsonElement item)
     {

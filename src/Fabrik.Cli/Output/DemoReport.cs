@@ -11,9 +11,9 @@ public static class DemoReport
 
     public static void Write(Terminal terminal, IReadOnlyList<Run> runs)
     {
-        foreach (var change in runs.Select(run => run.Change).OfType<string>().Distinct().Order(StringComparer.Ordinal))
+        foreach (var change in runs.SelectMany(run => run.Experiments).Distinct().Order(StringComparer.Ordinal))
         {
-            var inside = runs.Where(run => run.Change == change && run.Arm is Arm.Treatment or Arm.Control).ToList();
+            var inside = runs.Where(run => run.Experiments.Contains(change)).ToList();
             var kinds = inside.Select(run => run.SpecType).ToHashSet();
             var holdout = runs.Where(run => run.Arm == Arm.Holdout && kinds.Contains(run.SpecType)).ToList();
             terminal.Out.WriteLine();
@@ -26,7 +26,7 @@ public static class DemoReport
             ]);
         }
 
-        var rest = runs.Where(run => run.Change is null && run.Arm != Arm.Holdout).ToList();
+        var rest = runs.Where(run => run.Experiments.Count == 0 && run.Arm != Arm.Holdout).ToList();
         terminal.Out.WriteLine();
         terminal.Out.WriteLine($"{rest.Count} other Jobs were in no experiment and kept what they asked for; {runs.Count(run => run.Arm == Arm.Unassigned)} were missed by the webhook.");
     }

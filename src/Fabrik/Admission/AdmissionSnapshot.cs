@@ -64,6 +64,14 @@ public sealed class AdmissionSnapshot
             && namespaces.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(characters[..length], out var facts) ? facts : null;
     }
 
+    /// <summary>The experiment that treats a bucket, whichever Jobs it is for.</summary>
+    internal CompiledChange? Treating(int bucket)
+    {
+        foreach (var change in Experiments)
+            if (AssignmentBuckets.IsTreated(bucket, change.Slot, change.Share)) return change;
+        return null;
+    }
+
     private static (CompiledChange[] Applied, CompiledChange[] Experiments, string[] Problems) Compile(AdmissionInputs inputs, PolicySpec policy)
     {
         var (applied, experiments, problems) = (new List<CompiledChange>(), new CompiledChange?[AssignmentBuckets.Slots], new List<string>());

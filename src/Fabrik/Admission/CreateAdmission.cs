@@ -72,7 +72,6 @@ internal static class CreateAdmission
         if (treatment is not null)
         {
             ChangePlan.Put(treatment, job, facts, snapshot);
-            draw.Experiments.Clear();
             draw.Experiments.Add(treatment);
             (draw.Arm, draw.Change) = (Arm.Treatment, treatment);
         }
@@ -82,10 +81,13 @@ internal static class CreateAdmission
         return draw;
     }
 
-    /// <summary>The experiment that treats the Job. Whether one could is asked the same way for every bucket, so its arms stay comparable.</summary>
+    /// <summary>
+    /// The experiment that treats the Job; else <see cref="Draw.Experiments"/> are those whose control it is. Whether an experiment could treat the Job is asked
+    /// the same way for every bucket, and a bucket that any experiment treats is in no control, whether that one is for the Job or not: so all Jobs of
+    /// an experiment, whatever else they match, are drawn into each of its arms with one probability.
+    /// </summary>
     private static CompiledChange? Experiment(JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, Draw draw)
     {
-        CompiledChange? treatment = null;
         foreach (var change in snapshot.Experiments)
         {
             if (!ChangePlan.Matches(change, job, facts)) continue;
@@ -98,9 +100,11 @@ internal static class CreateAdmission
 
             job.Rollback(mark);
             draw.Experiments.Add(change);
-            if (AssignmentBuckets.IsTreated(draw.Bucket, change.Slot, change.Share)) treatment = change;
         }
 
+        if (snapshot.Treating(draw.Bucket) is not { } treating) return null;
+        var treatment = draw.Experiments.Contains(treating) ? treating : null;
+        draw.Experiments.Clear();
         return treatment;
     }
 

@@ -15,7 +15,7 @@ public enum Arm
     /// <summary>In no experiment; at least one applied change is on the Job.</summary>
     [JsonStringEnumMemberName("applied")] Applied,
 
-    /// <summary>The webhook saw the Job and no change was for it.</summary>
+    /// <summary>The webhook saw the Job, and it got nothing: no change was for it, or its bucket belongs to an experiment that is not.</summary>
     [JsonStringEnumMemberName("none")] None,
 
     /// <summary>No valid assignment: the webhook missed the Job, or the annotation is not its own.</summary>

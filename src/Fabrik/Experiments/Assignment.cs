@@ -27,7 +27,7 @@ public sealed record Assignment
     /// <summary>metadata.generation of <see cref="Change"/> when it was put on.</summary>
     public long Generation { get; init; }
 
-    /// <summary>Changes whose experiment the Job counts in, by slot: one for a treatment, every matching one for a control.</summary>
+    /// <summary>Changes whose experiment the Job counts in, by slot: one for a treatment, every matching one for a control. A Job whose bucket another experiment treats is in none.</summary>
     public IReadOnlyList<string> Experiments { get; init; } = [];
 
     /// <summary>Applied changes that were put on, in order.</summary>

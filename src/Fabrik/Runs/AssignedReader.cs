@@ -9,7 +9,11 @@ public static class AssignedReader
 {
     /// <returns>Null where the Job carries no assignment of its own that is signed with one of the keys.</returns>
     public static Assigned? Read(JsonElement job, AssignmentKeys keys) =>
-        Assignment.Of(job, keys) is { } assignment ? new Assigned(assignment.Arm, assignment.Change, assignment.RunId, Requested(job, assignment)) : null;
+        Assignment.Of(job, keys) is not { } assignment ? null : new Assigned(assignment.Arm, assignment.Change, assignment.RunId, Requested(job, assignment))
+        {
+            Experiments = [.. assignment.Experiments],
+            Applied = [.. assignment.Applied],
+        };
 
     private static RunResources Requested(JsonElement job, Assignment assignment)
     {

@@ -14,9 +14,15 @@ public sealed record Run
     /// <summary>Label fabrik.dev/run-id; null where the webhook missed the Job.</summary>
     public string? RunId { get; init; }
 
-    /// <summary>Name of the OptimizationChange the arm belongs to.</summary>
+    /// <summary>Name of the OptimizationChange the arm belongs to: of a control the first of <see cref="Experiments"/>, of an applied run the last of <see cref="AppliedChanges"/>.</summary>
     public string? Change { get; init; }
     public required Arm Arm { get; init; }
+
+    /// <summary>Changes whose experiment the run counts in, by slot: one of a treatment, every one that a control is a control of.</summary>
+    public NameList Experiments { get; init; } = [];
+
+    /// <summary>Applied changes that the run ran under, in the order in which they were put on, whatever its arm.</summary>
+    public NameList AppliedChanges { get; init; } = [];
     public string? SpecType { get; init; }
     public string? SpecId { get; init; }
 

@@ -25,6 +25,8 @@ public static class RunRules
             RunId = assigned?.RunId,
             Change = assigned?.Change,
             Arm = assigned?.Arm ?? Arm.Unassigned,
+            Experiments = assigned?.KnownExperiments ?? [],
+            AppliedChanges = assigned?.KnownApplied ?? [],
             SpecType = job.SpecType,
             SpecId = job.SpecId,
             Stratum = job.Stratum,

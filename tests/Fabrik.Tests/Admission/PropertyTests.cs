@@ -78,13 +78,45 @@ public class PropertyTests
                 continue;
             }
 
-            // The share is at least 5 %, so only the first 500 buckets of a slot are sure to be treated.
+            // Only the first 500 buckets of a slot are sure to be treated: the share is at least 5 %. What the experiment of a slot treats is in no control.
             if (assignment.Arm == Arm.Treatment) assignment.Experiments.ShouldBe([$"experiment-{place[^1]}"]);
-            else assignment.Experiments.ShouldBe(eligible);
-            if (assignment.Bucket % 1900 < 500 && place != "rest") (assignment.Arm == Arm.Treatment).ShouldBe(eligible!.Contains($"experiment-{place[^1]}"));
-            (assignment.Arm == Arm.Control).ShouldBe(eligible!.Length > 0 && assignment.Arm != Arm.Treatment);
+            else if (assignment.Arm == Arm.Control) assignment.Experiments.ShouldBe(eligible);
+            else assignment.Experiments.ShouldBeEmpty();
+            if (place == "rest") (assignment.Arm == Arm.Control).ShouldBe(eligible!.Length > 0);
+            else if (assignment.Bucket % 1900 < 500) (assignment.Arm == Arm.Treatment, assignment.Arm == Arm.Control).ShouldBe((eligible!.Contains($"experiment-{place[^1]}"), false));
         }
     });
+
+    /// <summary>Else Jobs that two experiments are for would weigh less in a control than in the treatment beside it.</summary>
+    [Fact]
+    public void What_else_a_Job_matches_does_not_change_its_place_in_an_experiment()
+    {
+        var snapshot = Snapshots.Of("""
+            {"namespaces": {"ci": {"fabrik.dev/enabled": "true"}}, "changes": [
+              {"name": "a", "slot": 0, "share": 0.1, "change": {"memoryLimit": "4Gi"}},
+              {"name": "b", "slot": 1, "share": 0.19, "change": {"cpuRequest": "2"}, "target": {"labelSelector": {"team": "both"}}},
+              {"name": "c", "slot": 2, "share": 0.05, "change": {"cpuRequest": "3"}, "target": {"namespaces": ["elsewhere"]}}]}
+            """);
+        var places = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var place in Places)
+            for (var which = 0; which < 30; which++)
+            {
+                string[] of = [.. new[] { "alone", "both" }.Select(team => PlaceInA(Units.In(place, which), team))];
+                of[1].ShouldBe(of[0], $"{place} {which}");
+                places[of[0]] = places.GetValueOrDefault(of[0]) + 1;
+            }
+
+        places.Keys.Order(StringComparer.Ordinal).ShouldBe(["Control", "Treatment", "none"]);
+
+        string PlaceInA(string unit, string team)
+        {
+            var review = JsonNode.Parse(Fabrik.Tests.Support.TestData.Bytes("admission/reviews/jobs-create-ok-job.json"))!;
+            review["request"]!["uid"] = unit;
+            review["request"]!["object"]!["metadata"]!["labels"] = new JsonObject { ["team"] = team };
+            var assignment = Reviewed.Of(review, snapshot).Assignment!;
+            return assignment.Experiments.Contains("a") ? assignment.Arm.ToString() : "none";
+        }
+    }
 
     private static void ForAll(Action<JsonObject, AdmissionSnapshot, Random> property) => Prop.ForAll(GeneratedJobs.Seeds, seed =>
     {

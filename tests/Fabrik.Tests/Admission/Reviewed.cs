@@ -10,7 +10,8 @@ namespace Fabrik.Tests.Admission;
 /// <summary>One review through the code under test, its answer checked for what holds of every answer, its patch applied.</summary>
 internal sealed record Reviewed(AdmissionOutcome Outcome, JsonObject? Response, JsonObject? Job)
 {
-    public static readonly AssignmentKeys Keys = new(Encoding.ASCII.GetBytes("a key that only tests of admission have"));
+    public const string KeyText = "a key that only tests of admission have";
+    public static readonly AssignmentKeys Keys = new(Encoding.ASCII.GetBytes(KeyText));
 
     /// <summary>The Job as it came out, whether patched or not.</summary>
     public JsonObject After => Job ?? throw new InvalidOperationException($"no Job: {Outcome}");

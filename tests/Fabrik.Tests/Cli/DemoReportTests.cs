@@ -33,7 +33,7 @@ public class DemoReportTests
         Id = Guid.NewGuid().ToString(),
         Namespace = "agents",
         Name = "job",
-        Change = arm is Arm.Treatment or Arm.Control ? "memory" : null,
+        Experiments = arm is Arm.Treatment or Arm.Control ? ["memory"] : [],
         Arm = arm,
         SpecType = arm is Arm.None or Arm.Unassigned ? "other" : "impl",
         Stratum = "s",

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Fabrik.CronJobs;
 using Fabrik.Kubernetes;
 using Fabrik.Runs;
+using Fabrik.Tests.Admission;
 using Fabrik.Tests.Kubernetes;
 using Fabrik.Tests.Runs;
 using Fabrik.Tests.Storage;
@@ -60,6 +61,52 @@ public class ObserveRunsTests
         world.Database.All().Select(run => run.Id).ShouldBeUnique();
     }
 
+    /// <summary>As the webhook signed it; the process ends between the Job and its copy, and once more after both.</summary>
+    [Fact]
+    public async Task A_control_counts_in_every_experiment_it_was_signed_for_and_its_copy_in_none_through_restarts()
+    {
+        await using var world = await World.StartAsync();
+        var keys = Path.Combine(world.Database.Path, "keys");
+        await File.WriteAllTextAsync(keys, Reviewed.KeyText);
+        var job = Signed("""
+            { "namespaces": { "ci": { "fabrik.dev/enabled": "true" } }, "changes": [
+              { "name": "more-memory", "slot": 0, "share": 0.1, "change": { "memoryLimit": "4Gi" } },
+              { "name": "more-cpu", "slot": 2, "share": 0.1, "change": { "cpuRequest": "1" } },
+              { "name": "disk", "phase": "applied", "lastAppliedAt": "2026-01-01T00:00:00Z", "change": { "ephemeralStorageLimit": "2Gi" } } ] }
+            """);
+        await using (await world.ObserveAsync(keys))
+        {
+            await world.CreateAsync(job, "1", "2026-11-20T12:00:00Z");
+            await world.UntilAsync(() => world.Database.All().Count == 1);
+            world.Database.All().Single().Experiments.ToString().ShouldBe("more-memory, more-cpu");
+        }
+
+        await using (await world.ObserveAsync(keys))
+        {
+            world.Delete(Kinds.Job, "ci", "job");
+            await world.UntilAsync(() => world.Database.All().All(run => run.Outcome == Outcome.Lost));
+            await world.CreateAsync(job, "2", "2026-11-20T12:05:00Z");
+            await world.UntilAsync(() => world.Database.All().Count == 2);
+        }
+
+        await using var process = await world.ObserveAsync(keys);
+        await process.TextAsync(Names.Paths.Live);
+        foreach (var change in (string[])["more-memory", "more-cpu", "disk"])
+            world.Database.Members.InOrder(change).Select(member => (member.Id, member.Role)).ShouldBe([("1", change == "disk" ? MemberRole.Applied : MemberRole.Control)]);
+        (world.Database.Reader.Get("1")!.Experiments.ToString(), world.Database.Reader.Get("1")!.AppliedChanges.ToString()).ShouldBe(("more-memory, more-cpu", "disk"));
+        world.Database.Reader.Get("2")!.Arm.ShouldBe(Fabrik.Experiments.Arm.Unassigned);
+    }
+
+    private static JsonObject Signed(string snapshot)
+    {
+        var review = JsonNode.Parse(TestData.Bytes("admission/reviews/jobs-create-generate-name-indexed.json"))!;
+        review["request"]!["uid"] = Units.In("rest");
+        var metadata = review["request"]!["object"]!["metadata"]!.AsObject();
+        metadata.Remove("generateName");
+        metadata["name"] = "job";
+        return Reviewed.Of(review, Snapshots.Of(snapshot)).After;
+    }
+
     private static bool About(Change change, string job) => change.Object.GetProperty("metadata").GetProperty("name").GetString()!.StartsWith(job, StringComparison.Ordinal);
 
     private static List<Run> Ended(World world) => [.. world.Database.All().Where(run => run.Outcome != Outcome.Running)];
@@ -109,11 +156,18 @@ public class ObserveRunsTests
 
         public void Delete(ResourceKind kind, string ns, string name) => cluster.Delete(kind, ns, name);
 
-        public async Task<Process> ObserveAsync()
+        public Task CreateAsync(JsonObject job, string uid, string createdAt)
+        {
+            var body = job.DeepClone();
+            (body["metadata"]!["uid"], body["metadata"]!["creationTimestamp"]) = (uid, createdAt);
+            return client.CreateAsync(Kinds.Job, "ci", body, default);
+        }
+
+        public async Task<Process> ObserveAsync(string? keys = null)
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
-            builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = server.Config, DataDirectory = Database.Path, MetricsPort = 0, LoopbackOnly = true });
+            builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = server.Config, DataDirectory = Database.Path, MetricsPort = 0, LoopbackOnly = true, AssignmentKeyFile = keys });
             var app = builder.Build();
             app.MapFabrikCronJobs();
             await app.StartAsync();

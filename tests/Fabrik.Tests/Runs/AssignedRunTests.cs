@@ -32,9 +32,12 @@ public class AssignedRunTests
     {
         var snapshot = Snapshots.Of("""
             { "policy": {}, "namespaces": { "ci": { "fabrik.dev/enabled": "true" } },
-              "changes": [ { "name": "more-memory", "slot": 0, "share": 0.1, "change": { "memoryRequest": "2Gi", "memoryLimit": "2Gi" } } ] }
+              "changes": [
+                { "name": "more-memory", "slot": 0, "share": 0.1, "change": { "memoryRequest": "2Gi", "memoryLimit": "2Gi" } },
+                { "name": "more-cpu", "slot": 1, "share": 0.1, "change": { "cpuRequest": "900m" } },
+                { "name": "clean-up", "phase": "applied", "change": { "ttlSecondsAfterFinished": 60 }, "lastAppliedAt": "2026-01-01T00:00:00Z" } ] }
             """);
-        var arms = new HashSet<Arm>();
+        var counted = new HashSet<string>(StringComparer.Ordinal);
         for (var unit = 0; unit < 60; unit++)
         {
             var job = Job($"job-{unit}", null);
@@ -71,12 +74,12 @@ public class AssignedRunTests
             (run.Arm, run.Change, run.RunId).ShouldBe((assignment.Arm, assignment.Change, assignment.RunId));
             run.RunId.ShouldBe((string?)stored["metadata"]!["labels"]![Fabrik.Names.Labels.RunId]);
             run.Requested.MemoryLimitBytes.ShouldBe(1L << 30);
-            run.Applied.MemoryLimitBytes.ShouldBe(run.Arm == Arm.Treatment ? 2L << 30 : 1L << 30);
-            arms.Add(run.Arm);
+            run.Applied.MemoryLimitBytes.ShouldBe(run.Experiments is ["more-memory"] ? 2L << 30 : 1L << 30);
+            (run.Experiments, run.AppliedChanges).ShouldBe(([.. assignment.Experiments], [.. assignment.Applied]));
+            counted.Add(string.Join(' ', Membership.Of(run).Select(one => $"{one.Change}:{one.Role}")));
         }
 
-        arms.ShouldContain(Arm.Treatment);
-        arms.ShouldContain(Arm.Control);
+        counted.Order(StringComparer.Ordinal).ShouldBe(["", "more-cpu:Treatment clean-up:Applied", "more-memory:Control more-cpu:Control clean-up:Applied", "more-memory:Treatment clean-up:Applied"]);
     }
 
     [Fact]
@@ -107,6 +110,8 @@ public class AssignedRunTests
             var runs = RunsOf(order).ToDictionary(run => run.Id, StringComparer.Ordinal);
             (runs["1"].Arm, runs["2"].Arm).ShouldBe((Arm.Treatment, Arm.Unassigned));
             runs["2"].RunId.ShouldBeNull();
+            Membership.Of(runs["1"]).ShouldBe([new Membership("more-memory", MemberRole.Treatment), new Membership("clean-up", MemberRole.Applied)]);
+            Membership.Of(runs["2"]).ShouldBeEmpty();
         }
     }
 
@@ -132,6 +137,32 @@ public class AssignedRunTests
         ledger.Job(Some.Element(stripped), false, Now);
         var run = ledger.Take(10).Single().Run;
         (run.Arm, run.Outcome).ShouldBe((Arm.Treatment, Outcome.Succeeded));
+    }
+
+    /// <summary>As it was stored by a version that did not keep the lists.</summary>
+    [Fact]
+    public void Lists_that_older_evidence_lacks_are_read_anew_while_the_job_exists_and_only_the_change_of_the_arm_is_certain_when_it_is_gone()
+    {
+        var ledger = Ledger();
+        ledger.Job(Some.Element(Job("a", Signed("a"))), false, Now);
+        var stored = JsonNode.Parse(JsonSerializer.Serialize(ledger.Take(10).Single().Evidence, RunJson.Default.Evidence))!;
+        var assigned = stored["job"]!["assigned"]!.AsObject();
+        (assigned.Remove("experiments"), assigned.Remove("applied")).ShouldBe((true, true));
+        var old = stored.Deserialize(RunJson.Default.Evidence)!;
+
+        var later = Ledger();
+        later.Restore(old, Now);
+        later.Missing(_ => false, Now, TimeSpan.Zero);
+        later.Take(10).Single().Run.ShouldSatisfyAllConditions(gone => gone.Experiments.ShouldBe(["more-memory"]), gone => gone.AppliedChanges.ShouldBeEmpty());
+
+        later = Ledger();
+        later.Restore(old, Now);
+        later.Job(Some.Element(Job("a", Signed("a"), version: 30)), false, Now);
+        later.Take(10).Single().Run.ShouldSatisfyAllConditions(there => there.Experiments.ShouldBe(["more-memory"]), there => there.AppliedChanges.ShouldBe(["clean-up"]));
+
+        // What is known in full is told once.
+        later.Job(Some.Element(Job("a", Signed("a"), version: 31)), false, Now);
+        later.Take(10).ShouldAllBe(change => change.Run.AppliedChanges.Count == 1);
     }
 
     private static RunLedger Ledger()
@@ -176,7 +207,7 @@ public class AssignedRunTests
     private static string Signed(string name)
     {
         var content = $$"""
-            {"v":1,"arm":"treatment","change":"more-memory","generation":1,"experiments":["more-memory"],"written":[{"path":"/spec/template/spec/containers/0/resources/limits/memory","container":"main","from":"1Gi","to":"2Gi"},{"path":"/spec/template/spec/containers/0/resources/requests/memory","container":"main","from":null,"to":"2Gi"}],"runId":"run-of-{{name}}","unit":"u-{{name}}","bucket":7,"namespace":"ci","name":"{{name}}"
+            {"v":1,"arm":"treatment","change":"more-memory","generation":1,"experiments":["more-memory"],"applied":["clean-up"],"written":[{"path":"/spec/template/spec/containers/0/resources/limits/memory","container":"main","from":"1Gi","to":"2Gi"},{"path":"/spec/template/spec/containers/0/resources/requests/memory","container":"main","from":null,"to":"2Gi"}],"runId":"run-of-{{name}}","unit":"u-{{name}}","bucket":7,"namespace":"ci","name":"{{name}}"
             """;
         var hash = HMACSHA256.HashData(HMACSHA256.HashData(Key, Encoding.ASCII.GetBytes("fabrik.dev/assignment/v1")), Encoding.UTF8.GetBytes(content));
         return $"{content},\"hmac\":\"{Base64Url.EncodeToString(hash)}\"}}";

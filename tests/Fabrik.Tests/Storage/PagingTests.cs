@@ -18,7 +18,7 @@ public class PagingTests
         from ns in Gen.Elements<string?>(null, null, "a", "b", "none")
         from arm in Gen.Elements<Arm?>(null, null, Arm.Treatment, Arm.Control)
         from outcome in Gen.Elements<Outcome?>(null, null, Outcome.Succeeded, Outcome.Running, Outcome.Lost)
-        from change in Gen.Elements<string?>(null, null, "c1")
+        from change in Gen.Elements<string?>(null, null, "c1", "c2", "none")
         from prefix in Gen.Elements<string?>(null, null, "job-1", "job-2")
         from since in Gen.Elements<int?>(null, null, 20)
         from until in Gen.Elements<int?>(null, null, 90)
@@ -36,18 +36,18 @@ public class PagingTests
             Until = until is { } u ? Start.AddMinutes(u) : null,
         };
 
-    /// <param name="rare">How few rows count as few, and how far a walk goes: small, so that every way is taken.</param>
+    /// <param name="few">How many count as few, and how far a walk goes: small, so that every way is taken.</param>
     [Theory]
-    [InlineData(RunReader.Rare, RunReader.Walk)]
+    [InlineData(RunReader.Few, RunReader.Walk)]
     [InlineData(0, RunReader.Walk)]
     [InlineData(0, 7)]
     [InlineData(10, 25)]
-    public void A_walk_over_the_pages_meets_every_run_that_matches_once_and_in_order(int rare, int walk)
+    public void A_walk_over_the_pages_meets_every_run_that_matches_once_and_in_order(int few, int walk)
     {
         using var temporary = new TemporaryDatabase();
         var all = Enumerable.Range(0, 150).Select(Made).ToArray();
         temporary.Store.Write(all.Select(run => new RunChange(run, new Evidence { Id = run.Id }, [], null)));
-        var reader = new RunReader(temporary.Database, rare, walk);
+        var reader = new RunReader(temporary.Database, few, walk);
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(150), Prop.ForAll(Queries.ToArbitrary(), query =>
         {
             var met = Walk(reader, query).Select(run => run.Id).ToArray();
@@ -71,6 +71,28 @@ public class PagingTests
         }
 
         void Write(IEnumerable<Run> runs) => temporary.Store.Write(runs.Select(run => new RunChange(run, new Evidence { Id = run.Id }, [], null)));
+    }
+
+    [Fact]
+    public void A_page_is_full_where_one_filter_has_few_runs_however_rare_the_combination_is()
+    {
+        using var temporary = new TemporaryDatabase();
+        temporary.Store.Write(Enumerable.Range(0, 600).Select(number => new RunChange(Made(number) with { Project = number % 10 == 0 ? "p" : "q" }, new Evidence { Id = $"{number}" }, [], null)));
+        var reader = new RunReader(temporary.Database, few: 100, walk: 10);
+        foreach (var sort in Enum.GetValues<RunSort>())
+            reader.List(new RunQuery { Sort = sort, Project = "p", Arm = Arm.Treatment, Namespace = "b", Outcome = Outcome.Succeeded, Limit = 5 }).Items.Count.ShouldBe(5, $"{sort}");
+    }
+
+    [Fact]
+    public void A_walk_that_is_given_up_goes_on_behind_many_runs_of_one_value()
+    {
+        using var temporary = new TemporaryDatabase();
+        var all = Enumerable.Range(0, 120).Select(number => Made(number) with { CreatedAt = Start, StartedAt = Start, FinishedAt = Start.AddSeconds(number / 60), Outcome = Outcome.Succeeded }).ToArray();
+        temporary.Store.Write(all.Select(run => new RunChange(run, new Evidence { Id = run.Id }, [], null)));
+        var reader = new RunReader(temporary.Database, few: 0, walk: 9);
+        foreach (var sort in Enum.GetValues<RunSort>())
+            foreach (var ascending in (bool[])[true, false])
+                Walk(reader, new RunQuery { Sort = sort, Ascending = ascending, Limit = 4, Arm = Arm.Control, Namespace = "b" }).Count.ShouldBe(all.Count(run => run.Arm == Arm.Control && run.Namespace == "b"));
     }
 
     [Fact]
@@ -102,7 +124,7 @@ public class PagingTests
     {
         var matching = all.Where(run =>
             (query.Namespace is null || run.Namespace == query.Namespace) && (query.Arm is null || run.Arm == query.Arm) && (query.Outcome is null || run.Outcome == query.Outcome)
-            && (query.Change is null || run.Change == query.Change) && (query.NamePrefix is null || run.Name.StartsWith(query.NamePrefix, StringComparison.Ordinal))
+            && (query.Change is null || run.Experiments.Contains(query.Change) || run.AppliedChanges.Contains(query.Change)) && (query.NamePrefix is null || run.Name.StartsWith(query.NamePrefix, StringComparison.Ordinal))
             && (query.Since is null || run.CreatedAt >= query.Since) && (query.Until is null || run.CreatedAt < query.Until));
         var sorted = matching.OrderBy(run => query.Sort switch
         {
@@ -120,7 +142,8 @@ public class PagingTests
         Namespace = number % 3 == 0 ? "a" : "b",
         Name = $"job-{number % 30}",
         Arm = (Arm)(number % 5),
-        Change = number % 4 == 0 ? "c1" : null,
+        Experiments = (Arm)(number % 5) switch { Arm.Treatment => ["c1"], Arm.Control => number % 2 == 0 ? ["c1", "c2"] : ["c2"], _ => [] },
+        AppliedChanges = (Arm)(number % 5) == Arm.Applied ? (number % 3 == 0 ? ["c3", "c1"] : ["c3"]) : [],
         Stratum = "s",
         CreatedAt = Start.AddMinutes(number / 3 * 2),
         StartedAt = Start.AddMinutes(number / 3 * 2),

@@ -54,6 +54,7 @@ public class RunStoreTests
             Should.Throw<InvalidOperationException>(() => temporary.Store.Write(BreakingOff(changes, after)));
             temporary.All().ShouldBeEmpty();
             temporary.Store.Load().ShouldBeEmpty();
+            temporary.Members.Revision().ShouldBe(1);
         }
     }
 

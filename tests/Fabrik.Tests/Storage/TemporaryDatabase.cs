@@ -20,6 +20,8 @@ internal sealed class TemporaryDatabase : IDisposable
 
     public RunReader Reader => new(Database);
 
+    public MemberReader Members => new(Database);
+
     /// <summary>As after a restart of the process.</summary>
     public void Reopen()
     {
