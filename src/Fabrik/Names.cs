@@ -45,6 +45,8 @@ public static class Names
 
         /// <summary>Written by Fabrik: the name of the OptimizationChange whose experiment the Job is in.</summary>
         public const string Experiment = "optimizer.dev/experiment";
+
+        /// <summary>Written by Fabrik: "true" where a change that was for the Job has been rolled back.</summary>
         public const string RolledBack = "optimizer.dev/rolled-back";
 
         /// <summary>Written by Kubernetes on the Pods of a Job.</summary>

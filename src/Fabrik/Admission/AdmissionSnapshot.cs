@@ -27,6 +27,7 @@ public sealed class AdmissionSnapshot
         Nodes = new NodeCapacity(inputs.Nodes);
         KubernetesMinor = inputs.KubernetesMinor;
         (Applied, Experiments, Problems) = Compile(inputs, policy);
+        RolledBack = [.. Of(inputs, Phase.RolledBack).Select(change => CompiledChange.Of(change, policy, out _)).OfType<CompiledChange>()];
     }
 
     /// <summary>Changes that cannot be put on as they stand, and why: worth a log line when the snapshot is made.</summary>
@@ -44,6 +45,9 @@ public sealed class AdmissionSnapshot
 
     /// <summary>By slot.</summary>
     internal CompiledChange[] Experiments { get; }
+
+    /// <summary>Jobs that these are for say so in a label.</summary>
+    internal CompiledChange[] RolledBack { get; }
 
     public static AdmissionSnapshot Create(AdmissionInputs inputs)
     {
@@ -72,12 +76,22 @@ public sealed class AdmissionSnapshot
         return null;
     }
 
+    /// <summary>The applied change that a bucket goes on without, whichever Jobs it is for.</summary>
+    internal CompiledChange? HeldBack(int bucket)
+    {
+        foreach (var change in Applied)
+            if (change.Holdback >= 0 && AssignmentBuckets.IsHeldBack(bucket, change.Holdback)) return change;
+        return null;
+    }
+
+    private static IEnumerable<OptimizationChange> Of(AdmissionInputs inputs, params Phase[] phases) => inputs.Changes
+        .Where(change => change.Metadata.Namespace is null or Names.SystemNamespace)
+        .Where(change => phases.Contains(change.Phase) && change.Spec.Type is not (ChangeType.Model or ChangeType.Spec));
+
     private static (CompiledChange[] Applied, CompiledChange[] Experiments, string[] Problems) Compile(AdmissionInputs inputs, PolicySpec policy)
     {
         var (applied, experiments, problems) = (new List<CompiledChange>(), new CompiledChange?[AssignmentBuckets.Slots], new List<string>());
-        var live = inputs.Changes
-            .Where(change => change.Metadata.Namespace is null or Names.SystemNamespace)
-            .Where(change => change.Phase is Phase.ExperimentRunning or Phase.Applied && change.Spec.Type is not (ChangeType.Model or ChangeType.Spec))
+        var live = Of(inputs, Phase.ExperimentRunning, Phase.Applied)
             .OrderBy(change => change.Phase == Phase.Applied ? change.Status.LastAppliedAt : change.Status.StartedAt)
             .ThenBy(change => change.Name, StringComparer.Ordinal);
         var homeless = new List<CompiledChange>();

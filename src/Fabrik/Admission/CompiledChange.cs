@@ -14,6 +14,9 @@ internal sealed record CompiledChange
     /// <summary>0, 1 or 2 for an experiment, -1 for an applied change.</summary>
     public required int Slot { get; init; }
     public required double Share { get; init; }
+
+    /// <summary>Which buckets an applied change leaves out, 0 to 6; -1 for none.</summary>
+    public required int Holdback { get; init; }
     public required (byte[] Key, byte[] Value)[] Labels { get; init; }
     public required HashSet<string> Namespaces { get; init; }
     public required byte[]? CronJob { get; init; }
@@ -53,6 +56,7 @@ internal sealed record CompiledChange
             Generation = change.Metadata.Generation,
             Slot = experiment ? change.Status.Slot ?? -1 : -1,
             Share = change.Status.Share ?? change.Spec.Experiment.Share,
+            Holdback = change.Phase == Phase.Applied ? change.Status.Holdback ?? -1 : -1,
             Labels = [.. change.Spec.Target.LabelSelector.Select(pair => (Utf8(pair.Key), Utf8(pair.Value)))],
             Namespaces = change.Spec.Target.Namespaces.ToHashSet(StringComparer.Ordinal),
             CronJob = change.Spec.Target.CronJob is { } cronJob ? Utf8(cronJob) : null,

@@ -29,7 +29,7 @@ internal static class CreateAdmission
             job.Set(job.Assignment, annotation);
             var variant = draw.Arm == Arm.None ? default : Json.Quoted(Arms.Utf8(draw.Arm));
             var experiment = draw.Arm is Arm.Treatment or Arm.Control ? Json.String(draw.Change!.Name) : default;
-            Label(job, Json.String(draw.RunId), variant, experiment);
+            Label(job, Json.String(draw.RunId), variant, experiment, IsRolledBack(job, facts, snapshot) ? "\"true\""u8.ToArray() : default);
             return request.Patched(isCopy ? AdmissionReasons.CopyReassigned : AdmissionReasons.Assigned) with { Arm = draw.Arm, Change = draw.Change?.Name, Skipped = draw.Skipped };
         }
 
@@ -60,15 +60,14 @@ internal static class CreateAdmission
             return draw;
         }
 
-        foreach (var change in snapshot.Applied)
-        {
-            if (!ChangePlan.Matches(change, job, facts)) continue;
-            if (ChangePlan.Put(change, job, facts, snapshot) is { } reason) draw.Skipped ??= reason;
-            else draw.Applied.Add(change);
-        }
-
         var isFresh = staleness <= AdmissionSnapshot.ArmsFreshFor;
-        var treatment = isFresh && !snapshot.IsPaused ? Experiment(job, snapshot, facts, draw) : null;
+        var draws = isFresh && !snapshot.IsPaused;
+        var heldBack = draws ? snapshot.HeldBack(draw.Bucket) : null;
+        var isHeldBack = Apply(job, snapshot, facts, draw, heldBack);
+        if (isHeldBack) draw.Experiments.Add(heldBack!);
+
+        // A bucket that is compared with an applied change is in no experiment, as it lacks what the treatments have.
+        var treatment = draws && heldBack is null ? Experiment(job, snapshot, facts, draw) : null;
         if (treatment is not null)
         {
             ChangePlan.Put(treatment, job, facts, snapshot);
@@ -79,6 +78,33 @@ internal static class CreateAdmission
         else if (draw.Applied.Count > 0) (draw.Arm, draw.Change) = (Arm.Applied, draw.Applied[^1]);
         else if (!isFresh) return null;
         return draw;
+    }
+
+    /// <returns>Whether the Job could have got the change that its bucket goes on without.</returns>
+    private static bool Apply(JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, Draw draw, CompiledChange? heldBack)
+    {
+        var isHeldBack = false;
+        foreach (var change in snapshot.Applied)
+        {
+            if (!ChangePlan.Matches(change, job, facts)) continue;
+            var mark = job.Mark;
+            if (ChangePlan.Put(change, job, facts, snapshot) is { } reason) draw.Skipped ??= reason;
+            else if (change != heldBack) draw.Applied.Add(change);
+            else
+            {
+                job.Rollback(mark);
+                isHeldBack = true;
+            }
+        }
+
+        return isHeldBack;
+    }
+
+    private static bool IsRolledBack(JobDraft job, NamespaceFacts facts, AdmissionSnapshot snapshot)
+    {
+        foreach (var change in snapshot.RolledBack)
+            if (ChangePlan.Matches(change, job, facts)) return true;
+        return false;
     }
 
     /// <summary>
@@ -137,16 +163,17 @@ internal static class CreateAdmission
     private static void Clear(JobDraft job)
     {
         job.Set(job.Assignment, default);
-        Label(job, default, default, default);
+        Label(job, default, default, default, default);
     }
 
-    private static void Label(JobDraft job, ReadOnlyMemory<byte> runId, ReadOnlyMemory<byte> variant, ReadOnlyMemory<byte> experiment)
+    private static void Label(JobDraft job, ReadOnlyMemory<byte> runId, ReadOnlyMemory<byte> variant, ReadOnlyMemory<byte> experiment, ReadOnlyMemory<byte> rolledBack)
     {
         foreach (var labels in (ReadOnlySpan<JobValue[]>)[job.Labels, job.TemplateLabels])
         {
             job.Set(labels[0], runId);
             job.Set(labels[1], variant);
             job.Set(labels[2], experiment);
+            job.Set(labels[3], rolledBack);
         }
     }
 

@@ -10,6 +10,6 @@ internal static class Utf8Names
     public static readonly byte[] Assignment = Encoding.ASCII.GetBytes(Names.Annotations.Assignment);
     public static readonly byte[] MultiKueueOrigin = Encoding.ASCII.GetBytes(Names.Labels.MultiKueueOrigin);
 
-    /// <summary>Fabrik's labels on a Job and its Pods: run id, variant, experiment.</summary>
-    public static readonly byte[][] Labels = [.. new[] { Names.Labels.RunId, Names.Labels.Variant, Names.Labels.Experiment }.Select(Encoding.ASCII.GetBytes)];
+    /// <summary>Fabrik's labels on a Job and its Pods: run id, variant, experiment, rolled back.</summary>
+    public static readonly byte[][] Labels = [.. new[] { Names.Labels.RunId, Names.Labels.Variant, Names.Labels.Experiment, Names.Labels.RolledBack }.Select(Encoding.ASCII.GetBytes)];
 }

@@ -5,12 +5,18 @@ using System.Text;
 
 namespace Fabrik.Experiments;
 
-/// <summary>One space of 10,000 buckets: three slots of 1,900 for experiments, 3,800 that only ever are control, and the last 500 as permanent holdout.</summary>
+/// <summary>
+/// One space of 10,000 buckets: three slots of 1,900 for experiments, seven of 500 that an applied change may leave out for a while, 300 that
+/// only ever are control, and the last 500 as permanent holdout.
+/// </summary>
 public static class AssignmentBuckets
 {
     public const int Count = 10_000;
     public const int Slots = 3;
     public const int SlotSize = 1_900;
+    public const int HoldbackFrom = Slots * SlotSize;
+    public const int Holdbacks = 7;
+    public const int HoldbackSize = 500;
     public const int HoldoutFrom = 9_500;
 
     /// <summary>floor(first 64 bits, big-endian, of SHA-256(salt, newline, unit) * 10000 / 2^64).</summary>
@@ -32,6 +38,9 @@ public static class AssignmentBuckets
     }
 
     public static bool IsHoldout(int bucket) => bucket >= HoldoutFrom;
+
+    /// <summary>Buckets that go on without an applied change while it is still compared: 5 % of all.</summary>
+    public static bool IsHeldBack(int bucket, int holdback) => bucket >= HoldbackFrom + (holdback * HoldbackSize) && bucket < HoldbackFrom + ((holdback + 1) * HoldbackSize);
 
     /// <summary>Treated buckets of the experiment in a slot: a larger share only ever adds buckets.</summary>
     public static bool IsTreated(int bucket, int slot, double share) => bucket >= slot * SlotSize && bucket < (slot * SlotSize) + Width(share);

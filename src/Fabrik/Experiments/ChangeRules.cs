@@ -70,7 +70,8 @@ public static class ChangeRules
     private static void Status(Checks checks, ChangeStatus status)
     {
         checks.Text("status.experimentId", status.ExperimentId, 63);
-        checks.Range("status.slot", status.Slot, 0, 2);
+        checks.Range("status.slot", status.Slot, 0, AssignmentBuckets.Slots - 1);
+        checks.Range("status.holdback", status.Holdback, 0, AssignmentBuckets.Holdbacks - 1);
         checks.Require(status.Share is null or (>= 0 and < 0.2), "status.share", "the share in force must be below 0.2 (20 % of the Jobs)");
         checks.Text("status.rolloutProgress", status.RolloutProgress, 16, Checks.Percent(), "must be a percentage such as 100%");
         checks.Text("status.reason", status.Reason, 4096);

@@ -156,6 +156,9 @@ public sealed record ChangeStatus
     /// <summary>0, 1 or 2 while an experiment runs: which 1,900 buckets it owns.</summary>
     public int? Slot { get; init; }
 
+    /// <summary>0 to 6 while an applied change is still compared: which 500 buckets go on without it.</summary>
+    public int? Holdback { get; init; }
+
     /// <summary>The share in force now; ramps from spec.experiment.share.</summary>
     public double? Share { get; init; }
     public string? RolloutProgress { get; init; }

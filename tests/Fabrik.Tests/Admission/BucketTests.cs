@@ -31,6 +31,19 @@ public class BucketTests
     }
 
     [Fact]
+    public void Holdbacks_meet_neither_slots_nor_holdout_nor_each_other()
+    {
+        for (var bucket = 0; bucket < AssignmentBuckets.Count; bucket++)
+        {
+            var slots = Enumerable.Range(0, AssignmentBuckets.Slots).Count(slot => AssignmentBuckets.IsTreated(bucket, slot, 0.19));
+            var holdbacks = Enumerable.Range(0, AssignmentBuckets.Holdbacks).Count(holdback => AssignmentBuckets.IsHeldBack(bucket, holdback));
+            (slots + holdbacks + (AssignmentBuckets.IsHoldout(bucket) ? 1 : 0)).ShouldBe(bucket is >= 9200 and < 9500 ? 0 : 1);
+        }
+
+        Enumerable.Range(0, AssignmentBuckets.Count).Count(bucket => AssignmentBuckets.IsHeldBack(bucket, 6)).ShouldBe(AssignmentBuckets.HoldbackSize);
+    }
+
+    [Fact]
     public void A_larger_share_only_adds_buckets()
     {
         for (var share = 0.0; share < 0.25; share += 0.005)

@@ -33,7 +33,7 @@ internal static class Snapshots
         var spec = new JsonObject { ["type"] = one["type"]?.DeepClone() ?? "resource", ["change"] = one["change"]!.DeepClone(), ["experiment"] = new JsonObject { ["share"] = 0.1 }, ["goal"] = "win", ["risk"] = "low" };
         if (one["target"] is { } target) spec["target"] = target.DeepClone();
         var status = new JsonObject { ["phase"] = one["phase"]?.DeepClone() ?? "experiment_running" };
-        foreach (var field in new[] { "slot", "share", "lastAppliedAt" })
+        foreach (var field in new[] { "slot", "share", "holdback", "lastAppliedAt" })
             if (one[field] is { } value) status[field] = value.DeepClone();
         return new JsonObject
         {

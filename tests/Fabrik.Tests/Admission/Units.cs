@@ -12,8 +12,11 @@ internal static class Units
         "slot0" => bucket < 1000,
         "slot1" => bucket is >= 1900 and < 2900,
         "slot2" => bucket is >= 3800 and < 4800,
+        "holdback0" => bucket is >= 5700 and < 6200,
+        "holdback1" => bucket is >= 6200 and < 6700,
+        "control" => bucket is >= 9200 and < 9500,
         "rest" => bucket is >= 5700 and < 9500,
         "holdout" => bucket >= 9500,
-        _ => throw new ArgumentOutOfRangeException(nameof(place), place, "slot0, slot1, slot2, rest or holdout"),
+        _ => throw new ArgumentOutOfRangeException(nameof(place), place, "slot0 to slot2, holdback0, holdback1, control, rest or holdout"),
     };
 }

@@ -124,18 +124,18 @@ public class MemberTests
         using var temporary = new TemporaryDatabase();
         Write(temporary, [.. Enum.GetValues<Arm>().Select(arm => Made((int)arm, arm) with { Change = arm is Arm.Treatment or Arm.Control or Arm.Applied ? "a" : null })]);
         temporary.Database.Dispose();
-        using (var file = new SqliteConnection($"Data Source={temporary.File};Pooling=False"))
+        var before = temporary.File + ".before";
+        using (var file = new SqliteConnection($"Data Source={before};Pooling=False"))
         {
-            file.Execute("""
-                DROP TABLE run_experiments; DROP TABLE revisions; DELETE FROM schema_version WHERE number >= 2;
-                DROP INDEX runs_by_created; DROP INDEX runs_by_finished; DROP INDEX runs_by_duration; DROP INDEX runs_of_namespace; DROP INDEX runs_of_outcome;
-                DROP INDEX runs_of_arm; DROP INDEX runs_of_project; DROP INDEX runs_of_spec_type; DROP INDEX runs_of_name;
-                """);
-            var first = Migrations.All[0].Sql;
-            foreach (var index in first.Split(';').Where(statement => statement.Contains("CREATE INDEX", StringComparison.Ordinal) && !statement.Contains("runs_of_job", StringComparison.Ordinal) && !statement.Contains("runs_of_run_id", StringComparison.Ordinal)))
-                file.Execute(index[index.IndexOf("CREATE INDEX", StringComparison.Ordinal)..]);
+            file.Open();
+            file.Execute("CREATE TABLE schema_version (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)");
+            file.Execute(Migrations.All[0].Sql);
+            file.Execute("INSERT INTO schema_version VALUES (1, @name, 0)", new { name = Migrations.All[0].Name });
+            file.Execute("ATTACH @now AS now; INSERT INTO runs SELECT * FROM now.runs", new { now = temporary.File });
         }
 
+        foreach (var part in new[] { "", "-wal", "-shm" }) File.Delete(temporary.File + part);
+        File.Move(before, temporary.File);
         temporary.Reopen();
         Roles(temporary, "a").ShouldBe(["0 Treatment", "1 Control", "3 Applied"]);
         temporary.Members.Updated("a", 0).Count().ShouldBe(3);
