@@ -26,8 +26,12 @@ public sealed class AdmissionSnapshot
         RuntimeClasses = [.. policy.RuntimeClasses.Select(Json.String)];
         Nodes = new NodeCapacity(inputs.Nodes);
         KubernetesMinor = inputs.KubernetesMinor;
-        (Applied, Experiments, Problems) = Compile(inputs, policy);
-        RolledBack = [.. Of(inputs, Phase.RolledBack).Select(change => CompiledChange.Of(change, policy, out _)).OfType<CompiledChange>()];
+        var changes = inputs.Changes
+            .Where(change => change.Metadata.Namespace is null or Names.SystemNamespace)
+            .Where(change => change.Spec.Type is not (ChangeType.Model or ChangeType.Spec))
+            .ToLookup(change => change.Phase);
+        (Applied, Experiments, Problems) = Compile([.. changes[Phase.ExperimentRunning], .. changes[Phase.Applied]], policy);
+        RolledBack = [.. changes[Phase.RolledBack].Select(change => CompiledChange.Of(change, policy, out _)).OfType<CompiledChange>()];
     }
 
     /// <summary>Changes that cannot be put on as they stand, and why: worth a log line when the snapshot is made.</summary>
@@ -84,14 +88,10 @@ public sealed class AdmissionSnapshot
         return null;
     }
 
-    private static IEnumerable<OptimizationChange> Of(AdmissionInputs inputs, params Phase[] phases) => inputs.Changes
-        .Where(change => change.Metadata.Namespace is null or Names.SystemNamespace)
-        .Where(change => phases.Contains(change.Phase) && change.Spec.Type is not (ChangeType.Model or ChangeType.Spec));
-
-    private static (CompiledChange[] Applied, CompiledChange[] Experiments, string[] Problems) Compile(AdmissionInputs inputs, PolicySpec policy)
+    private static (CompiledChange[] Applied, CompiledChange[] Experiments, string[] Problems) Compile(IReadOnlyList<OptimizationChange> changes, PolicySpec policy)
     {
         var (applied, experiments, problems) = (new List<CompiledChange>(), new CompiledChange?[AssignmentBuckets.Slots], new List<string>());
-        var live = Of(inputs, Phase.ExperimentRunning, Phase.Applied)
+        var live = changes
             .OrderBy(change => change.Phase == Phase.Applied ? change.Status.LastAppliedAt : change.Status.StartedAt)
             .ThenBy(change => change.Name, StringComparer.Ordinal);
         var homeless = new List<CompiledChange>();
