@@ -9,6 +9,9 @@ namespace Fabrik.Admission;
 internal sealed record CompiledChange
 {
     public required string Name { get; init; }
+
+    /// <summary>As it stands in JSON.</summary>
+    public required byte[] Label { get; init; }
     public required long Generation { get; init; }
 
     /// <summary>0, 1 or 2 for an experiment, -1 for an applied change.</summary>
@@ -53,6 +56,7 @@ internal sealed record CompiledChange
         var compiled = new CompiledChange
         {
             Name = change.Name,
+            Label = Json.String(change.Name),
             Generation = change.Metadata.Generation,
             Slot = experiment ? change.Status.Slot ?? -1 : -1,
             Share = change.Status.Share ?? change.Spec.Experiment.Share,

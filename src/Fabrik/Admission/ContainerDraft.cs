@@ -49,6 +49,8 @@ internal sealed class ContainerDraft
     /// <summary>Only those that were asked for.</summary>
     public IReadOnlyList<JobValue> Environment => environment;
 
+    public bool IsChanged => Array.Exists(Resources, value => value.IsChanged) || environment.Exists(value => value.IsChanged);
+
     public JobValue Request(int resource) => Resources[2 * resource];
 
     public JobValue Limit(int resource) => Resources[(2 * resource) + 1];

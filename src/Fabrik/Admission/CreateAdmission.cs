@@ -28,8 +28,8 @@ internal static class CreateAdmission
             if (AssignmentText.Write(job, draw, snapshot.Keys) is not { } annotation) return request.Untouched(AdmissionReasons.TooLarge);
             job.Set(job.Assignment, annotation);
             var variant = draw.Arm == Arm.None ? default : Json.Quoted(Arms.Utf8(draw.Arm));
-            var experiment = draw.Arm is Arm.Treatment or Arm.Control ? Json.String(draw.Change!.Name) : default;
-            Label(job, Json.String(draw.RunId), variant, experiment, IsRolledBack(job, facts, snapshot) ? "\"true\""u8.ToArray() : default);
+            var experiment = draw.Arm is Arm.Treatment or Arm.Control ? draw.Change!.Label : default;
+            Label(job, Json.Quoted(System.Text.Encoding.ASCII.GetBytes(draw.RunId)), variant, experiment, IsRolledBack(job, facts, snapshot) ? "\"true\""u8.ToArray() : default);
             return request.Patched(isCopy ? AdmissionReasons.CopyReassigned : AdmissionReasons.Assigned) with { Arm = draw.Arm, Change = draw.Change?.Name, Skipped = draw.Skipped };
         }
 

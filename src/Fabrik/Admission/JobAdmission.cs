@@ -10,7 +10,6 @@ public static class JobAdmission
     public const int MaximumRequest = 3 * 1024 * 1024;
 
     private const int MaximumUid = 128;
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <param name="body">The request's body, whole.</param>
     /// <param name="snapshot">What is known about the cluster.</param>
@@ -20,18 +19,20 @@ public static class JobAdmission
     {
         if (body.Length > MaximumRequest) return Bad(AdmissionReasons.TooLarge, $"the body has more than {MaximumRequest} bytes");
         if (!System.Text.Unicode.Utf8.IsValid(body.Span)) return Bad(AdmissionReasons.NotJson, "the body is not UTF-8");
-        if (Parse(body, Strict, out _) is { } document)
+        JsonDocument document;
+        try
         {
-            using (document) return Review(body, document.RootElement, isStrict: true, snapshot, staleness, response);
+            document = JsonDocument.Parse(body);
+        }
+        catch (JsonException error)
+        {
+            return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error.LineNumber}, byte {error.BytePositionInLine}); send an AdmissionReview");
         }
 
-        // Not JSON, or JSON that says something twice: which of the two counts is not ours to say, but the answer needs the uid.
-        if (Parse(body, default, out var error) is not { } lenient)
-            return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error?.LineNumber}, byte {error?.BytePositionInLine}); send an AdmissionReview");
-        using (lenient) return Review(body, lenient.RootElement, isStrict: false, snapshot, staleness, response);
+        using (document) return Review(body, document.RootElement, snapshot, staleness, response);
     }
 
-    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, bool isStrict, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
+    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
     {
         var version = review.Member("apiVersion"u8);
         if (!review.Member("kind"u8).Is("AdmissionReview"u8) || version.ValueKind != JsonValueKind.String) return Bad(AdmissionReasons.NotAReview, "the body is not an AdmissionReview");
@@ -45,7 +46,6 @@ public static class JobAdmission
         try
         {
             outcome = Decide(body, new ReviewRequest(request), snapshot, staleness, patch);
-            if (!isStrict && outcome.Result == AdmissionResult.Patched) outcome = new ReviewRequest(request).Untouched(AdmissionReasons.DuplicateNames);
         }
         catch (Exception)
         {
@@ -73,33 +73,20 @@ public static class JobAdmission
     }
 
     /// <summary>
-    /// Writes the patch, applies it as the API server will, and looks at the result: a patch that does not apply would fail the user's request
+    /// Writes the patch, reads it as the API server will, and looks at what the Job becomes: a patch that does not apply would fail the user's request
     /// although failures of the webhook are ignored. Returns why it must not be sent, or null.
     /// </summary>
     private static string? Write(JobDraft job, PooledBuffer patch)
     {
+        int count;
         using (var path = new PooledBuffer(256))
-        using (var writer = new Utf8JsonWriter(patch, Json.Writing))
-            if (new JobPatch(job, writer, path).Write() == 0) return AdmissionReasons.InvalidResult;
-        using var operations = JsonDocument.Parse(patch.Written);
-        using var result = new PooledBuffer(8192);
-        if (!PatchedJob.Apply(job.Job, operations.RootElement, result)) return AdmissionReasons.InvalidResult;
-        using var patched = JsonDocument.Parse(result.Written);
-        return ResultCheck.Holds(job, patched.RootElement) ? null : AdmissionReasons.InvalidResult;
-    }
-
-    private static JsonDocument? Parse(ReadOnlyMemory<byte> text, JsonDocumentOptions options, out JsonException? error)
-    {
-        error = null;
-        try
-        {
-            return JsonDocument.Parse(text, options);
-        }
-        catch (JsonException wrong)
-        {
-            error = wrong;
-            return null;
-        }
+        using (var writer = new Utf8JsonWriter(patch, Json.Writing)) count = new JobPatch(job, writer, path).Write();
+        var operations = new PatchOperation[count];
+        if (count == 0 || !PatchOperations.Read(patch.Written.Span, operations)) return AdmissionReasons.InvalidResult;
+        var isAmbiguous = false;
+        var holds = ResultCheck.Holds(job, new PatchedValue(job.Job, patch.Written.Span, operations, ref isAmbiguous));
+        if (isAmbiguous) return AdmissionReasons.DuplicateNames;
+        return holds && Array.TrueForAll(operations, operation => operation.IsUsed) ? null : AdmissionReasons.InvalidResult;
     }
 
     private static AdmissionOutcome Bad(string reason, string message) => new(AdmissionResult.BadRequest, reason, Message: message);

@@ -10,7 +10,7 @@ internal sealed class JobDraft
 
     private readonly ReadOnlyMemory<byte> text;
     private readonly List<JobValue> nodeSelector = [];
-    private readonly List<(JobValue Value, ReadOnlyMemory<byte> Before)> undo = [];
+    private readonly List<(JobValue Value, ReadOnlyMemory<byte> Before)> undo = new(16);
 
     private JobDraft(ReadOnlyMemory<byte> text, JsonElement job)
     {

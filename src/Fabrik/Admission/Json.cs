@@ -11,14 +11,20 @@ internal static class Json
     /// <summary>Nothing here ends up in a web page: quotes and backslashes are all that is escaped, so annotations stay legible.</summary>
     public static readonly JsonWriterOptions Writing = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
+    /// <summary>Bytes that one byte of a string may take: \uXXXX.</summary>
+    private const int LongestEscape = 6;
+
     /// <summary>A string with its quotes.</summary>
-    public static byte[] String(string text) => System.Text.Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"");
+    public static byte[] String(string text) => String(System.Text.Encoding.UTF8.GetBytes(text));
 
     /// <summary>As above, of UTF-8.</summary>
     public static byte[] String(ReadOnlySpan<byte> text)
     {
-        var encoded = JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes;
-        return Quoted(encoded);
+        if (Writing.Encoder!.FindFirstCharacterToEncodeUtf8(text) < 0) return Quoted(text);
+        using var buffer = new PooledBuffer(LongestEscape * text.Length);
+        var encoded = buffer.GetSpan(LongestEscape * text.Length);
+        Writing.Encoder.EncodeUtf8(text, encoded, out _, out var length);
+        return Quoted(encoded[..length]);
     }
 
     /// <summary>Text that needs no escaping, with quotes.</summary>

@@ -8,12 +8,14 @@ internal static class ResultCheck
     /// <summary>Bytes of all annotations that an API server allows.</summary>
     private const int MaximumAnnotations = 256 * 1024;
 
-    public static bool Holds(JobDraft planned, JsonElement job)
+    public static bool Holds(JobDraft planned, PatchedValue job)
     {
-        var (metadata, spec) = (job.Member("metadata"u8), job.Member("spec"u8));
-        var (annotations, template) = (metadata.Member("annotations"u8), spec.Member("template"u8));
+        var metadata = job.Member("metadata"u8);
+        var annotations = metadata.Member("annotations"u8);
+        var spec = job.Member("spec"u8);
+        var template = spec.Member("template"u8);
         var pod = template.Member("spec"u8);
-        return Json.Raw(annotations).Length <= MaximumAnnotations
+        return annotations.Size <= MaximumAnnotations
             && Became(planned.Labels, metadata.Member("labels"u8))
             && Became(planned.Assignment, annotations.Member(Utf8Names.Assignment))
             && Became(planned.TemplateLabels, template.Member("metadata"u8).Member("labels"u8))
@@ -26,49 +28,44 @@ internal static class ResultCheck
             && Holds(planned, pod.Member("initContainers"u8), isInit: true);
     }
 
-    private static bool Holds(JobDraft planned, JsonElement containers, bool isInit)
+    private static bool Holds(JobDraft planned, PatchedValue containers, bool isInit)
     {
-        var at = Array.FindIndex(planned.Containers, one => one.IsInit == isInit);
-        if (containers.ValueKind != JsonValueKind.Array) return at < 0;
-        foreach (var one in containers.EnumerateArray())
-        {
-            if (at < 0 || at == planned.Containers.Length || planned.Containers[at].IsInit != isInit || !Holds(planned.Containers[at], one)) return false;
-            at++;
-        }
-
-        return at < 0 || at == planned.Containers.Length || planned.Containers[at].IsInit != isInit;
+        // Without an operation below them they are as received, which is what was planned.
+        if (!containers.IsTouched) return !Array.Exists(planned.Containers, one => one.IsInit == isInit && one.IsChanged);
+        foreach (var container in planned.Containers)
+            if (container.IsInit == isInit && !Holds(container, containers.Item(container.Element, container.Index))) return false;
+        return true;
     }
 
-    private static bool Holds(ContainerDraft planned, JsonElement container)
+    private static bool Holds(ContainerDraft planned, PatchedValue container)
     {
-        if (!Json.Raw(planned.Name).SequenceEqual(Json.Raw(container.Member("name"u8)))) return false;
         var resources = container.Member("resources"u8);
-        var (requests, limits) = (resources.Member("requests"u8), resources.Member("limits"u8));
+        var requests = resources.Member("requests"u8);
+        var limits = resources.Member("limits"u8);
         for (var i = 0; i < ResourceNames.Count; i++)
         {
             var name = ResourceNames.Utf8((ResourceName)i);
-            var (request, limit) = (requests.Member(name), limits.Member(name));
+            var request = requests.Member(name);
+            var limit = limits.Member(name);
             if (!Became(planned.Request(i), request) || !Became(planned.Limit(i), limit)) return false;
-            if ((planned.Request(i).IsChanged || planned.Limit(i).IsChanged) && Json.Amount(request) > Json.Amount(limit)) return false;
+            if ((planned.Request(i).IsChanged || planned.Limit(i).IsChanged) && Json.Amount(request.Raw) > Json.Amount(limit.Raw)) return false;
         }
 
-        return planned.Environment.Count == 0 || Environment(planned, container);
+        return planned.Environment.Count == 0 || Environment(planned, container.Member("env"u8).Items());
     }
 
     /// <summary>Every variable of ours once, with its value.</summary>
-    private static bool Environment(ContainerDraft planned, JsonElement container)
+    private static bool Environment(ContainerDraft planned, List<JsonElement> entries)
     {
-        var variables = container.Member("env"u8);
         foreach (var variable in planned.Environment)
         {
             var found = 0;
-            if (variables.ValueKind == JsonValueKind.Array)
-                foreach (var entry in variables.EnumerateArray())
-                {
-                    if (!entry.Member("name"u8).Is(variable.Key)) continue;
-                    found++;
-                    if (variable.IsChanged && !Became(variable, ContainerDraft.ValueOf(entry))) return false;
-                }
+            foreach (var entry in entries)
+            {
+                if (!entry.Member("name"u8).Is(variable.Key)) continue;
+                found++;
+                if (variable.IsChanged && !variable.Current.Span.SequenceEqual(Json.Raw(ContainerDraft.ValueOf(entry)))) return false;
+            }
 
             if (variable.IsChanged && found != (variable.Current.Length == 0 ? 0 : 1)) return false;
         }
@@ -76,12 +73,12 @@ internal static class ResultCheck
         return true;
     }
 
-    private static bool Became(IReadOnlyList<JobValue> planned, JsonElement map)
+    private static bool Became(IReadOnlyList<JobValue> planned, PatchedValue map)
     {
         for (var i = 0; i < planned.Count; i++)
             if (!Became(planned[i], map.Member(planned[i].Key))) return false;
         return true;
     }
 
-    private static bool Became(JobValue planned, JsonElement result) => planned.Current.Span.SequenceEqual(Json.Raw(result));
+    private static bool Became(JobValue planned, PatchedValue result) => planned.Current.Span.SequenceEqual(result.Raw);
 }
