@@ -49,6 +49,9 @@ internal sealed class ContainerDraft
     /// <summary>Only those that were asked for.</summary>
     public IReadOnlyList<JobValue> Environment => environment;
 
+    /// <summary>What was reckoned with may not be what counts.</summary>
+    public bool IsAmbiguous => Json.NamesTwice(RequestsElement) || Json.NamesTwice(LimitsElement);
+
     public bool IsChanged => Array.Exists(Resources, value => value.IsChanged) || environment.Exists(value => value.IsChanged);
 
     public JobValue Request(int resource) => Resources[2 * resource];

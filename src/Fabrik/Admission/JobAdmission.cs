@@ -85,7 +85,7 @@ public static class JobAdmission
         if (count == 0 || !PatchOperations.Read(patch.Written.Span, operations)) return AdmissionReasons.InvalidResult;
         var isAmbiguous = false;
         var holds = ResultCheck.Holds(job, new PatchedValue(job.Job, patch.Written.Span, operations, ref isAmbiguous));
-        if (isAmbiguous) return AdmissionReasons.DuplicateNames;
+        if (isAmbiguous || Array.Exists(job.Containers, container => container.IsAmbiguous)) return AdmissionReasons.DuplicateNames;
         return holds && Array.TrueForAll(operations, operation => operation.IsUsed) ? null : AdmissionReasons.InvalidResult;
     }
 

@@ -61,4 +61,32 @@ internal static class Json
     public static byte[] Number(int number) => System.Text.Encoding.ASCII.GetBytes(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     public static string? Text(this JsonElement element) => element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+
+    /// <summary>Whether an object has two members of one name, or one in a spelling that may hide it.</summary>
+    public static bool NamesTwice(JsonElement element)
+    {
+        if (element.ValueKind != JsonValueKind.Object) return false;
+        var (seen, count) = (0UL, 0);
+        foreach (var member in element.EnumerateObject())
+        {
+            var name = JsonMarshal.GetRawUtf8PropertyName(member);
+            if (name.Contains((byte)'\\')) return true;
+            var bit = 1UL << (name.Length == 0 ? 0 : ((name.Length * 7) + name[0] + (name[^1] * 3) + (name[name.Length / 2] * 5)) & 63);
+            if ((seen & bit) != 0 && IsAmong(element, name, count)) return true;
+            (seen, count) = (seen | bit, count + 1);
+        }
+
+        return false;
+    }
+
+    private static bool IsAmong(JsonElement element, ReadOnlySpan<byte> name, int count)
+    {
+        foreach (var member in element.EnumerateObject())
+        {
+            if (count-- == 0) return false;
+            if (name.SequenceEqual(JsonMarshal.GetRawUtf8PropertyName(member))) return true;
+        }
+
+        return false;
+    }
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Fabrik.Admission;
@@ -33,7 +32,7 @@ internal readonly ref struct PatchedValue
         this.isAmbiguous = ref isAmbiguous;
 
         // Which of two members of one name counts is not ours to say, so nothing is written below them.
-        if (operations.Length > 0 && received.ValueKind == JsonValueKind.Object && NamesTwice(received)) isAmbiguous = true;
+        if (operations.Length > 0 && Json.NamesTwice(received)) isAmbiguous = true;
     }
 
     private PatchedValue(ReadOnlySpan<byte> text, ref bool isAmbiguous)
@@ -152,32 +151,5 @@ internal readonly ref struct PatchedValue
         }
 
         return default;
-    }
-
-    /// <summary>Or one of them in a spelling that may hide it.</summary>
-    private static bool NamesTwice(JsonElement element)
-    {
-        var (seen, count) = (0UL, 0);
-        foreach (var member in element.EnumerateObject())
-        {
-            var name = JsonMarshal.GetRawUtf8PropertyName(member);
-            if (name.Contains((byte)'\\')) return true;
-            var bit = 1UL << (name.Length == 0 ? 0 : ((name.Length * 7) + name[0] + (name[^1] * 3) + (name[name.Length / 2] * 5)) & 63);
-            if ((seen & bit) != 0 && IsAmong(element, name, count)) return true;
-            (seen, count) = (seen | bit, count + 1);
-        }
-
-        return false;
-    }
-
-    private static bool IsAmong(JsonElement element, ReadOnlySpan<byte> name, int count)
-    {
-        foreach (var member in element.EnumerateObject())
-        {
-            if (count-- == 0) return false;
-            if (name.SequenceEqual(JsonMarshal.GetRawUtf8PropertyName(member))) return true;
-        }
-
-        return false;
     }
 }
