@@ -9,7 +9,7 @@ public static class FabrikCommand
 {
     public static async Task<int> RunAsync(string[] args, Terminal terminal, TimeProvider clock, CancellationToken cancel = default)
     {
-        var parsed = Create(terminal, clock).Parse(args);
+        var parsed = Create(terminal, clock).Parse(HistoryCommand.Spelled(args));
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors) terminal.Error.WriteLine($"error: {error.Message}");
@@ -39,6 +39,7 @@ public static class FabrikCommand
         root.Subcommands.Add(RunsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ChangesCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(OptimizerCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(ExperimentsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(SandboxCommand.Create(terminal, clock));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         root.Subcommands.Add(VersionCommand.Create(globals, terminal, clock));

@@ -31,7 +31,9 @@ public static class TableWriter
     {
         while (widths.Sum() + Gap * (widths.Length - 1) > available)
         {
-            var widest = Array.IndexOf(widths, widths.Max());
+            // Names stand first, and are what the next command is given: they are cut last.
+            var widest = widths.Length == 1 ? 0 : Array.IndexOf(widths, widths[1..].Max(), 1);
+            if (widths[widest] <= Narrowest) widest = 0;
             if (widths[widest] <= Narrowest) return;
             widths[widest]--;
         }
