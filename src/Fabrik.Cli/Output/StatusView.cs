@@ -75,6 +75,12 @@ public static class StatusView
             view.Line(0, $"{status.Proposed.Count} proposed, {status.Applied.Count} applied: fabrik optimizer changes list, or status -o wide");
         }
 
+        if (status.Health is { Completed: > 0, SuccessRate: { } success, RollbackRate: { } rollbacks } health)
+        {
+            view.Line(0, "");
+            view.Line(0, $"Last {OptimizerHealth.Period.TotalDays:0} days: {health.Completed} experiments ended, {success * 100:0} % led to an improvement (should be above 80), {rollbacks * 100:0} % were rolled back (should be below 10)", success < 0.7 || rollbacks > 0.15 ? Colours.Yellow : null);
+        }
+
         if (status.Running.Count + status.Waiting.Count + status.Queued.Count + status.RolledBack.Count + status.Proposed.Count + status.Applied.Count == 0)
             view.Line(0, "There are no changes yet. They are proposed once runs have shown something to improve: fabrik runs list");
     }

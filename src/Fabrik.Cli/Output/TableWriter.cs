@@ -20,7 +20,7 @@ public static class TableWriter
                 var text = Shorten(lines[row][column], widths[column]);
                 var padded = column == widths.Length - 1 ? text : text.PadRight(widths[column] + Gap);
                 var colour = terminal.Colours && !(withHeaders && row == 0) ? colours?[column] : null;
-                terminal.Out.Write(colour is null ? padded : colour(text) + padded[text.Length..]);
+                terminal.Out.Write(colour is null ? padded : colour(lines[row][column]).Replace(lines[row][column], text, StringComparison.Ordinal) + padded[text.Length..]);
             }
 
             terminal.Out.WriteLine();

@@ -40,6 +40,16 @@ public class OutputTests
     }
 
     [Fact]
+    public void A_word_that_is_cut_keeps_its_colour()
+    {
+        var output = new StringWriter();
+
+        TableWriter.Write(new Terminal(output, TextWriter.Null) { Interactive = true, Colours = true, Width = 30 }, ["NAME", "PHASE"], [["a-name-of-some-length", "experiment_running"]], colours: [null, Colours.Phase]);
+
+        output.ToString().ShouldContain("\e[36mexperim…\e[0m");
+    }
+
+    [Fact]
     public void Control_characters_of_foreign_text_never_reach_the_terminal()
     {
         var output = new StringWriter();

@@ -27,6 +27,19 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         Names(status.RolledBack).ShouldBe(["g-bad"]);
     }
 
+    [Fact]
+    public void Checklist_54_55_and_67_the_status_tells_what_came_of_the_experiments_of_30_days()
+    {
+        var tried = new ChangeStatus { Phase = Phase.Rejected, StartedAt = Now.AddDays(-5), Conditions = [new Condition { Type = "Rejected", Status = "True", LastTransitionTime = Now.AddDays(-1) }] };
+
+        var health = Status(
+            Change("a", Phase.Applied, appliedAt: Now.AddDays(-3)), Change("b", Phase.Applied, appliedAt: Now.AddDays(-29)), Change("c", Phase.RolledBack, rolledBack: Now.AddDays(-2)), Change("d", Phase.Rejected) with { Status = tried },
+            Change("too-old", Phase.Applied, appliedAt: Now.AddDays(-31)), Change("refused-untried", Phase.Rejected), Change("runs", Phase.ExperimentRunning)).Health;
+
+        health.ShouldBe(new OptimizerHealth(4, 2, 1));
+        (health.SuccessRate, health.RollbackRate).ShouldBe((0.5, 0.25));
+    }
+
     [Theory]
     [InlineData(Risk.Low, false)]
     [InlineData(Risk.Medium, true)]
@@ -148,7 +161,7 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
     private static OptimizerStatus Status(OptimizationChange[] changes, Dictionary<string, ExperimentReport> reports, IncidentReport[] incidents) =>
         OptimizerStatus.Of(new PolicySpec(), null, changes, reports, incidents, null, Now);
 
-    private static OptimizationChange Change(string name, Phase phase, Risk risk = Risk.Low, DateTimeOffset? rolledBack = null, bool asks = false, Approval? approval = null, string? reason = null) => new()
+    private static OptimizationChange Change(string name, Phase phase, Risk risk = Risk.Low, DateTimeOffset? rolledBack = null, bool asks = false, Approval? approval = null, string? reason = null, DateTimeOffset? appliedAt = null) => new()
     {
         Metadata = new ChangeMetadata { Name = name },
         Spec = new ChangeSpec { Risk = risk, Approval = approval, Change = new Treatment { MemoryLimit = "4Gi" } },
@@ -156,6 +169,7 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         {
             Phase = phase,
             Reason = reason,
+            LastAppliedAt = appliedAt,
             StartedAt = phase == Phase.ExperimentRunning ? Now.AddDays(-3) : null,
             Conditions =
             [
