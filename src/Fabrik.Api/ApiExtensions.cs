@@ -3,6 +3,7 @@ using Fabrik.Api.Callers;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
 using Fabrik.Kubernetes;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Storage;
 
 namespace Fabrik.Api;
@@ -29,9 +30,13 @@ public static class ApiExtensions
         return services;
     }
 
+    /// <exception cref="CertificateException">The certificate cannot be used.</exception>
+    /// <exception cref="StorageException">The database cannot be used.</exception>
     public static WebApplication MapFabrikApi(this WebApplication app)
     {
-        app.Services.GetRequiredService<Database>(); // what is wrong with it must be found at start
+        // What is wrong with them must be found at start.
+        app.Services.GetService<ServingCertificate>();
+        app.Services.GetRequiredService<Database>();
         app.UseFabrikHeaders();
         app.UseProblems();
         app.MapOpenApi("/openapi/{documentName}.json");
