@@ -38,6 +38,7 @@ public static class FabrikCommand
         globals.AddTo(root);
         root.Subcommands.Add(RunsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ChangesCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(ExperimentsCommand.Create(globals, terminal));
         root.Subcommands.Add(SandboxCommand.Create(terminal, clock));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         root.Subcommands.Add(VersionCommand.Create(globals, terminal, clock));
