@@ -9,7 +9,7 @@ public static class FabrikCommand
 {
     public static async Task<int> RunAsync(string[] args, Terminal terminal, TimeProvider clock, CancellationToken cancel = default)
     {
-        var parsed = Create(terminal, clock).Parse(args);
+        var parsed = Create(terminal, clock).Parse(HistoryCommand.Spelled(args));
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors) terminal.Error.WriteLine($"error: {error.Message}");
@@ -24,9 +24,9 @@ public static class FabrikCommand
         }
         catch (Exception error) when (Failures.Explain(error) is { } explained)
         {
-            terminal.Error.WriteLine($"error {explained.Id}: {explained.Message}");
-            terminal.Error.WriteLine($"why:  {explained.Why}");
-            terminal.Error.WriteLine($"next: {explained.Next}");
+            terminal.Error.WriteLine($"error {explained.Id}: {TableWriter.WithoutControls(explained.Message)}");
+            terminal.Error.WriteLine($"why:  {TableWriter.WithoutControls(explained.Why, lines: true)}");
+            terminal.Error.WriteLine($"next: {TableWriter.WithoutControls(explained.Next)}");
             return (int)explained.Code;
         }
     }
@@ -38,7 +38,8 @@ public static class FabrikCommand
         globals.AddTo(root);
         root.Subcommands.Add(RunsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ChangesCommand.Create(globals, terminal, clock));
-        root.Subcommands.Add(ExperimentsCommand.Create(globals, terminal));
+        root.Subcommands.Add(OptimizerCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(ExperimentsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(SandboxCommand.Create(terminal, clock));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         root.Subcommands.Add(VersionCommand.Create(globals, terminal, clock));

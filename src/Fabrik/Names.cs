@@ -98,6 +98,13 @@ public static class Names
         public const string InitialEventsEnd = "k8s.io/initial-events-end";
     }
 
+    /// <summary>Types of the conditions in a change's status, written by the scheduler.</summary>
+    public static class Conditions
+    {
+        /// <summary>"True" while nothing goes on before a person approves or refuses; the message says why.</summary>
+        public const string ApprovalRequired = "ApprovalRequired";
+    }
+
     /// <summary>Environment variables of the processes. Files hold secrets; nothing secret is passed by value.</summary>
     public static class Variables
     {
@@ -145,6 +152,9 @@ public static class Names
         /// <summary>Of an API server.</summary>
         public const string Version = "/version";
         public const string Runs = "/api/v1/runs";
+        public const string Experiments = "/api/v1/experiments";
+        public const string Decisions = "/api/v1/decisions";
+        public const string Incidents = "/api/v1/incidents";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";

@@ -3,15 +3,16 @@ using System.Text.Json;
 using Fabrik.Cli.Output;
 using Fabrik.Experiments;
 using Fabrik.Kubernetes;
+using static Fabrik.Cli.Output.ChangeCells;
 
 namespace Fabrik.Cli.Commands;
 
-/// <summary>Reads OptimizationChange objects with the caller's own kubeconfig.</summary>
+/// <summary>Reads and decides OptimizationChange objects with the caller's own kubeconfig.</summary>
 public static class ChangesCommand
 {
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
-        var command = new Command("changes", "Show the changes that are proposed, tried, applied or rolled back");
+        var command = new Command("changes", "Show and decide the changes that are proposed, tried, applied or rolled back");
         command.Aliases.Add("change");
 
         var list = new Command("list", "List changes, the youngest last");
@@ -23,6 +24,8 @@ public static class ChangesCommand
         var show = new Command("show", "Show one change: what it does, to which Jobs, why, and where it stands") { Arguments = { name } };
         show.SetAction((parsed, cancel) => ShowAsync(parsed, parsed.GetValue(name)!, globals, terminal, clock, cancel));
         command.Subcommands.Add(show);
+        command.Subcommands.Add(DecideCommand.Approve(globals, terminal, clock));
+        command.Subcommands.Add(DecideCommand.Reject(globals, terminal, clock));
         return command;
     }
 
@@ -83,41 +86,4 @@ public static class ChangesCommand
         new("REASON", item => Text(item, "status", "reason"), Wide: true),
         new("AGE", item => AgeOf(item, clock)),
     ];
-
-    private static string? Share(JsonElement item)
-    {
-        var share = At(item, "status", "share") ?? At(item, "spec", "experiment", "share");
-        return share is { ValueKind: JsonValueKind.Number } number ? $"{number.GetDouble():0.##%}" : null;
-    }
-
-    private static string? AgeOf(JsonElement item, TimeProvider clock) =>
-        At(item, "metadata", "creationTimestamp") is { } time && time.TryGetDateTimeOffset(out var created) ? Age.Of(clock.GetUtcNow() - created) : null;
-
-    /// <summary>The leaves below a path, one "name=value" a line; null where there are none.</summary>
-    private static string? Lines(JsonElement item, params string[] path)
-    {
-        if (At(item, path) is not { ValueKind: JsonValueKind.Object } found) return null;
-        var lines = Leaves(found, string.Empty).ToArray();
-        return lines.Length == 0 ? null : string.Join('\n', lines);
-    }
-
-    private static IEnumerable<string> Leaves(JsonElement json, string prefix) => json.ValueKind switch
-    {
-        JsonValueKind.Object => json.EnumerateObject().SelectMany(property => Leaves(property.Value, property.Name is "labelSelector" ? prefix : prefix.Length == 0 ? property.Name : $"{prefix}.{property.Name}")),
-        JsonValueKind.Array => json.GetArrayLength() == 0 ? [] : [$"{prefix}={string.Join(',', json.EnumerateArray().Select(value => value.ToString()))}"],
-        _ => [$"{prefix}={json}"],
-    };
-
-    private static string? Text(JsonElement item, params string[] path) => At(item, path)?.ToString();
-
-    private static JsonElement? At(JsonElement item, params string[] path)
-    {
-        foreach (var name in path)
-        {
-            if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty(name, out var next)) return null;
-            item = next;
-        }
-
-        return item;
-    }
 }

@@ -1,103 +1,118 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
-using Fabrik.Analysis;
+using System.Text.Json.Nodes;
+using Fabrik.Cli.Connections;
 using Fabrik.Cli.Output;
 using Fabrik.Experiments;
+using Fabrik.Kubernetes;
+using Fabrik.Reports;
 
 namespace Fabrik.Cli.Commands;
 
-/// <summary>The statistics of experiments, for a person to plan one or to judge numbers of their own; needs no cluster.</summary>
+/// <summary>What experiments have shown: the changes from the cluster, the evidence from Fabrik's API.</summary>
 public static class ExperimentsCommand
 {
-    private static readonly Option<string> File = new("--file", "-f") { Description = "JSON with rho, margin and strata of blocks; - for standard input", Required = true };
-    private static readonly Option<double> Baseline = new("--baseline") { Description = "Rate of good outcomes without the change, such as 0.65", Required = true };
-    private static readonly Option<double> Treatment = new("--treatment") { Description = "The rate expected with it, such as 0.95", Required = true };
-    private static readonly Option<double> Share = new("--share") { Description = "Part of the Jobs that get the change", DefaultValueFactory = _ => 0.1 };
-    private static readonly Option<double> RunsPerDay = new("--runs-per-day") { Description = "Jobs of the experiment a day, both arms", Required = true };
-    private static readonly Option<string> GoalOption = new("--goal") { Description = "win: it must be better; save: it must not be worse", DefaultValueFactory = _ => "win" };
+    private const int MostReports = 1000;
+    private const int ChartHeight = 14;
 
-    static ExperimentsCommand() => GoalOption.AcceptOnlyFromAmong("win", "save");
-
-    public static Command Create(GlobalOptions globals, Terminal terminal)
+    public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
-        var command = new Command("experiments", "Plan experiments and judge what they show");
+        var command = new Command("experiments", "Plan experiments, and see what they have shown so far");
         command.Aliases.Add("experiment");
-        var evaluate = new Command("evaluate", "Judge blocks of outcomes: the evidence after each, and the decision") { Options = { File } };
-        evaluate.SetAction((parsed, cancel) => EvaluateAsync(parsed, globals, terminal, cancel));
-        command.Subcommands.Add(evaluate);
-        var plan = new Command("plan", "Say after how many runs and days an experiment will be decided") { Options = { Baseline, Treatment, Share, RunsPerDay, GoalOption } };
-        plan.SetAction(parsed => Plan(parsed, globals, terminal));
-        command.Subcommands.Add(plan);
+        var list = new Command("list", "List the changes that are or were on trial, the youngest last");
+        list.Aliases.Add("ls");
+        list.SetAction((parsed, cancel) => ListAsync(parsed, globals, terminal, clock, cancel));
+        command.Subcommands.Add(list);
+
+        var name = new Argument<string>("name") { Description = "Name of the change" };
+        var show = new Command("show", "Show one experiment with its evidence over time") { Arguments = { name } };
+        show.SetAction((parsed, cancel) => ShowAsync(parsed, parsed.GetValue(name)!, globals, terminal, clock, cancel));
+        command.Subcommands.Add(show);
+        PlanningCommands.AddTo(command, globals, terminal);
         return command;
     }
 
-    private static async Task EvaluateAsync(ParseResult parsed, GlobalOptions globals, Terminal terminal, CancellationToken cancel)
+    private static async Task ListAsync(ParseResult parsed, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
-        var path = parsed.GetValue(File)!;
-        Evaluation evaluation;
-        try
-        {
-            evaluation = EvidenceFile.Parse(await ReadAsync(path, cancel)).Evaluate();
-        }
-        catch (Exception error) when (error is FormatException or IOException or UnauthorizedAccessException)
-        {
-            throw new CommandException(ExitCode.Usage, "FAB-1030", $"{path} cannot be judged", error.Message,
-                """give a file such as {"rho":0.1,"margin":-0.05,"strata":[{"name":"s","blocks":[{"yT":1,"nT":1,"yC":6,"nC":9}]}]}""");
-        }
-
-        var json = JsonSerializer.SerializeToElement(evaluation, EvidenceJson.Default.Evaluation);
-        var last = evaluation.Blocks.Count > 0 ? evaluation.Blocks[^1] : new EvaluatedBlock(1, 1, 1);
-        globals.Printer(parsed, terminal).One(json,
+        using var cluster = globals.Cluster(parsed, clock);
+        using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
+        var scope = parsed.GetValue(globals.AllNamespaces) ? null : parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
+        var changes = (await reader.ChangesAsync(scope, cancel)).Where(item => Tried(ObjectJson.Change(item.Json))).OrderBy(item => item.CreationTimestamp).ToList();
+        var (reports, missing) = await reader.ListAsync(Names.Paths.Experiments, ReportJson.Default.ExperimentReport, MostReports, cancel);
+        var newest = reports.GroupBy(report => report.Change, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.MaxBy(report => report.AnalyzedAt)!, StringComparer.Ordinal);
+        var items = changes.Select(item => Joined(item.Json, newest.GetValueOrDefault(item.Name))).ToList();
+        globals.Printer(parsed, terminal).List(items,
         [
-            ("Decision", Text(json, "decision")),
-            ("Why", string.Join('\n', evaluation.Reasons)),
-            ("Confidence", evaluation.Confidence.ToString("0.000", CultureInfo.InvariantCulture)),
-            ("Blocks", evaluation.Blocks.Count.ToString(CultureInfo.InvariantCulture)),
-            ("Evidence now", $"better {Number(last.Win)}, not worse {Number(last.NonInferior)}, harm {Number(last.Harm)}; 20 is 95 % confidence"),
-        ], $"decision/{Text(json, "decision")}");
+            new("NAME", item => Cells.Text(item, "name")),
+            new("PHASE", item => Cells.Text(item, "phase")) { Colour = Colours.Phase },
+            new("SHARE", item => item.TryGetProperty("share", out var share) ? $"{share.GetDouble() * 100:0.#} %" : null),
+            new("TREATED", item => Of(item)?.Treatment.Runs.ToString()),
+            new("CONTROL", item => Of(item)?.Control.Runs.ToString()),
+            new("CONFIDENCE", item => Of(item) is { } report ? EvidenceText.Figure(EvidenceText.Goal(report)) : null),
+            new("HARM", item => Of(item) is { } report ? EvidenceText.Figure(Evidence.Confidence(report.Evidence.Harm)) : null),
+            new("VERDICT", item => Of(item)?.Verdict),
+            new("DECISION", item => Of(item) is { Verdict: "continue" or null } report ? EvidenceText.When(report) : null, Wide: true),
+            new("WHY", item => Of(item) is { Reasons.Count: > 0 } report ? string.Join("; ", report.Reasons) : Cells.Text(item, "reason"), Wide: true),
+            new("AGE", item => item.TryGetProperty("startedAt", out var time) && time.TryGetDateTimeOffset(out var started) ? Age.Of(clock.GetUtcNow() - started) : null),
+        ], item => $"optimizationchange.fabrik.dev/{Cells.Text(item, "name")}", "No change has been on trial yet.");
+        if (missing is not null) terminal.Error.WriteLine($"What the experiments have shown is not known here: {TableWriter.WithoutControls(missing)}");
     }
 
-    private static void Plan(ParseResult parsed, GlobalOptions globals, Terminal terminal)
+    private static async Task ShowAsync(ParseResult parsed, string name, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
-        var (baseline, treatment, share, runsPerDay) = (parsed.GetValue(Baseline), parsed.GetValue(Treatment), parsed.GetValue(Share), parsed.GetValue(RunsPerDay));
-        Bounded("--baseline", baseline, baseline is > 0 and < 1, "above 0 and below 1");
-        Bounded("--treatment", treatment, treatment is >= 0 and <= 1, "from 0 to 1");
-        Bounded("--share", share, share is >= 0.001 and <= 0.999, "from 0.001 to 0.999");
-        Bounded("--runs-per-day", runsPerDay, runsPerDay is > 0 and <= 1e9, "above 0 and at most 1000000000");
-        var forecast = Forecast.Of(baseline, treatment, share, runsPerDay, parsed.GetValue(GoalOption) == "save" ? Goal.Save : Goal.Win, new DecisionRules());
-        globals.Printer(parsed, terminal).One(JsonSerializer.SerializeToElement(forecast, EvidenceJson.Default.Forecast),
+        using var cluster = globals.Cluster(parsed, clock);
+        using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
+        var item = await cluster.GetAsync(Kinds.OptimizationChange, parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace, name, cancel);
+        var change = ObjectJson.Change(item.Json);
+        var (report, missing) = await reader.GetAsync($"{Names.Paths.Experiments}/{Uri.EscapeDataString(name)}", ReportJson.Default.ExperimentReport, cancel);
+        var format = parsed.GetValue(globals.Output);
+        globals.Printer(parsed, terminal).One(Joined(item.Json, report),
         [
-            ("Half of the time", Row(forecast.Median, forecast.Days.Median)),
-            ("8 of 10 times", Row(forecast.P80, forecast.Days.P80)),
-            ("9 of 10 times", Row(forecast.P90, forecast.Days.P90)),
-        ], $"forecast/{forecast.P90}");
-
-        static string Row(int? runs, double? days) => runs is null
-            ? $"not decided within {Forecast.MaximumRuns} runs"
-            : string.Create(CultureInfo.InvariantCulture, $"decided within {runs} runs, {days:0.#} days");
-
-        static void Bounded(string name, double value, bool holds, string bounds)
+            ("Name", name),
+            ("Experiment", change.Status.ExperimentId),
+            ("Change", ChangeCells.Lines(item.Json, "spec", "change")),
+            ("Target", ChangeCells.Lines(item.Json, "spec", "target") ?? "every Job of every namespace that is opted in"),
+            ("Goal", change.Spec.Goal == Goal.Save ? "save: no loss worth its saving" : "win: an improvement"),
+            ("Phase", ChangeCells.Text(item.Json, "status", "phase") ?? "proposed"),
+            ("Share", ChangeCells.Share(item.Json)),
+            ("Started", change.Status.StartedAt is { } started ? $"{started:u} ({Age.Of(clock.GetUtcNow() - started)} ago)" : null),
+            ("Analysed", report?.AnalyzedAt is { } analysed ? $"{analysed:u} ({Age.Of(clock.GetUtcNow() - analysed)} ago)" : null),
+            ("Runs", report is null ? null : EvidenceText.Arms(report)),
+            ("Shown", report is null ? null : EvidenceText.Shown(report)),
+            ("Duration", report?.Duration is { } duration ? EvidenceText.Ratio(duration) : null),
+            ("Cost", report?.Cost is { } cost ? EvidenceText.Ratio(cost) : null),
+            ("Confidence", report is null ? null : EvidenceText.Confidence(report, change.Spec.Goal)),
+            ("Decision", report is { Verdict: "continue" or null } ? EvidenceText.When(report) : report?.Verdict),
+            ("Why", report is { Reasons.Count: > 0 } ? string.Join('\n', report.Reasons) : change.Status.Reason),
+        ], $"optimizationchange.fabrik.dev/{name}");
+        if (format is not (OutputFormat.Table or OutputFormat.Wide)) return;
+        if (report?.Points is { Count: > 0 } points)
         {
-            if (!holds) throw new CommandException(ExitCode.Usage, "FAB-1031", $"{name} is {value.ToString(CultureInfo.InvariantCulture)}", $"it must be {bounds}", $"correct {name}");
+            terminal.Out.WriteLine();
+            terminal.Out.WriteLine($"E-values over runs: W better, N not worse, H harm, * several. At the line ({report.Evidence.Threshold:0.##}) confidence is {EvidenceText.Figure(1 - (1 / report.Evidence.Threshold))}.");
+            foreach (var line in EvidenceChart.Draw(points, report.Evidence.Threshold, terminal.Interactive ? terminal.Width : 100, ChartHeight, terminal.Interactive, terminal.Colours ? Colours.Mark : null)) terminal.Out.WriteLine(line);
         }
+        else if (report is not null)
+        {
+            terminal.Error.WriteLine("No block of runs is complete yet, so there is nothing to draw.");
+        }
+
+        if (missing is not null) terminal.Error.WriteLine($"What the experiment has shown is not known here: {TableWriter.WithoutControls(missing)}");
     }
 
-    private static async Task<byte[]> ReadAsync(string path, CancellationToken cancel)
+    private static bool Tried(OptimizationChange change) => change.Status.ExperimentId is not null || change.Status.StartedAt is not null || change.Phase is not (Phase.Proposed or Phase.Queued or Phase.Rejected);
+
+    private static JsonElement Joined(JsonElement change, ExperimentReport? report)
     {
-        await using var from = path == "-" ? Console.OpenStandardInput() : System.IO.File.OpenRead(path);
-        using var read = new MemoryStream();
-        var buffer = new byte[64 * 1024];
-        for (int count; (count = await from.ReadAsync(buffer, cancel)) > 0;)
+        var joined = new JsonObject { ["name"] = ChangeCells.Text(change, "metadata", "name"), ["namespace"] = ChangeCells.Text(change, "metadata", "namespace"), ["phase"] = ChangeCells.Text(change, "status", "phase") ?? "proposed" };
+        foreach (var field in (ReadOnlySpan<string>)["experimentId", "share", "startedAt", "reason"])
         {
-            read.Write(buffer, 0, count);
-            if (read.Length > EvidenceFile.MaximumSize) throw new FormatException($"it has more than {EvidenceFile.MaximumSize} bytes");
+            if (ChangeCells.At(change, "status", field) is { } value) joined[field] = JsonNode.Parse(value.GetRawText());
         }
 
-        return read.ToArray();
+        if (report is not null) joined["report"] = JsonSerializer.SerializeToNode(report, ReportJson.Default.ExperimentReport);
+        return JsonSerializer.SerializeToElement(joined);
     }
 
-    private static string Text(JsonElement json, string name) => json.GetProperty(name).GetString()!;
-
-    private static string Number(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
+    private static ExperimentReport? Of(JsonElement item) => item.TryGetProperty("report", out var report) ? report.Deserialize(ReportJson.Default.ExperimentReport) : null;
 }

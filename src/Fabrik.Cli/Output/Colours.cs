@@ -25,6 +25,16 @@ public static class Colours
         _ => text,
     };
 
+    /// <summary>One character of a chart of evidence.</summary>
+    public static string Mark(char mark) => mark switch
+    {
+        'W' => Green("W"),
+        'N' => Cyan("N"),
+        'H' => Red("H"),
+        '*' => Bold("*"),
+        _ => mark.ToString(),
+    };
+
     public static string Green(string text) => $"\e[32m{text}\e[0m";
 
     public static string Red(string text) => $"\e[31m{text}\e[0m";

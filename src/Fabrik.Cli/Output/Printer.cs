@@ -55,9 +55,16 @@ public sealed class Printer(Terminal terminal, OutputFormat format, bool headers
                 var lines = details.Where(line => line.Text is not null).ToArray();
                 var width = lines.Max(line => line.Label.Length) + 3;
                 foreach (var (label, text) in lines)
-                    terminal.Out.WriteLine(label.Length == 0 ? string.Empty : $"{label + ":"}".PadRight(width) + text!.ReplaceLineEndings(Environment.NewLine + new string(' ', width)));
+                    terminal.Out.WriteLine(label.Length == 0 ? string.Empty : $"{label + ":"}".PadRight(width) + TableWriter.WithoutControls(text!.ReplaceLineEndings("\n"), lines: true).ReplaceLineEndings(Environment.NewLine + new string(' ', width)));
                 break;
         }
+    }
+
+    /// <summary>What was written: one line such as "kind/name approved", or the object as it is now.</summary>
+    public void Done(JsonElement item, string name, string what)
+    {
+        if (format is OutputFormat.Json or OutputFormat.Yaml) Structured(item.WriteTo);
+        else terminal.Out.WriteLine(format == OutputFormat.Name ? name : $"{name} {what}");
     }
 
     private void Structured(Action<Utf8JsonWriter> write)

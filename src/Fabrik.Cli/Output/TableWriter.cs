@@ -31,7 +31,9 @@ public static class TableWriter
     {
         while (widths.Sum() + Gap * (widths.Length - 1) > available)
         {
-            var widest = Array.IndexOf(widths, widths.Max());
+            // Names stand first, and are what the next command is given: they are cut last.
+            var widest = widths.Length == 1 ? 0 : Array.IndexOf(widths, widths[1..].Max(), 1);
+            if (widths[widest] <= Narrowest) widest = 0;
             if (widths[widest] <= Narrowest) return;
             widths[widest]--;
         }
@@ -39,9 +41,11 @@ public static class TableWriter
 
     private static string Shorten(string text, int width) => text.Length <= width ? text : string.Concat(text.AsSpan(0, width - 1), "…");
 
-    /// <summary>Foreign text must not move the cursor.</summary>
-    private static string Clean(string? text) => string.IsNullOrEmpty(text) ? "-" : string.Create(text.Length, text, (span, from) =>
+    private static string Clean(string? text) => string.IsNullOrEmpty(text) ? "-" : WithoutControls(text);
+
+    /// <summary>Foreign text must not move the cursor; line breaks stay where <paramref name="lines"/> may be several.</summary>
+    public static string WithoutControls(string text, bool lines = false) => string.Create(text.Length, (text, lines), (span, from) =>
     {
-        for (var index = 0; index < from.Length; index++) span[index] = char.IsControl(from[index]) ? ' ' : from[index];
+        for (var index = 0; index < from.text.Length; index++) span[index] = char.IsControl(from.text[index]) && !(from.lines && from.text[index] == '\n') ? ' ' : from.text[index];
     });
 }

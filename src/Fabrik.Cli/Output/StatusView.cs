@@ -1,0 +1,126 @@
+using Fabrik.Experiments;
+using Fabrik.Reports;
+
+namespace Fabrik.Cli.Output;
+
+/// <summary>The status as text that fits the terminal.</summary>
+public static class StatusView
+{
+    private const int Indent = 4;
+    private const int Label = 12;
+
+    public static void Write(Terminal terminal, OptimizerStatus status, DateTimeOffset now, bool wide)
+    {
+        var view = new Writer(terminal);
+        if (status.Paused)
+        {
+            view.Line(0, $"Optimizer: PAUSED{(status.PauseReason is { } why ? $", {why}" : "")}", Colours.Yellow);
+            view.Line(0, "No experiment arm is drawn; what is applied stays. Go on with: fabrik optimizer resume");
+        }
+        else
+        {
+            view.Line(0, $"Optimizer: on; {status.Running.Count} of at most {status.MaximumExperiments} experiments run; {(status.AutoApplyRisk == Risk.High ? "every risk is" : $"up to risk {Word(status.AutoApplyRisk)} is")} applied by itself at confidence {EvidenceText.Figure(status.Confidence)}");
+        }
+
+        if (status.ExhaustedBudgets.Count > 0) view.Line(0, $"Budgets spent: {string.Join(", ", status.ExhaustedBudgets)}", Colours.Red);
+        foreach (var incident in status.IncidentsDue)
+        {
+            var due = incident.ReviewBy is { } by ? by > now ? $"to be reviewed within {Age.Of(by - now)}" : $"review overdue for {Age.Of(now - by)}" : "to be reviewed";
+            view.Line(0, $"Incident {incident.Id}: {incident.Change} was rolled back {Age.Of(now - incident.At)} ago, {incident.Reason}; {due}", Colours.Red);
+        }
+
+        view.Section("Running", status.Running, line =>
+        {
+            view.Field("Change", $"{line.Change} for {line.Target}");
+            view.Field("Trying", $"{(line.Share is { } share ? $"{share * 100:0.#} % of the Jobs" : "share not set yet")}{(line.Since is { } since ? $", for {Age.Of(now - since)}" : "")}{(line.Phase == Phase.Analyzing ? ", being judged" : "")}");
+            if (line.Report is { } report)
+            {
+                view.Field("Runs", EvidenceText.Arms(report));
+                view.Field("Shown", EvidenceText.Shown(report));
+                view.Field("Confidence", EvidenceText.Confidence(report, line.Goal));
+                view.Field("Decision", EvidenceText.When(report));
+                if (report.Reasons.Count > 0) view.Field(report.Verdict == "continue" ? "Not yet" : "Why", string.Join("; ", report.Reasons));
+            }
+            else
+            {
+                view.Field(line.Phase == Phase.Analyzing ? "Why" : "Not yet", line.Reason ?? (status.EvidenceMissing is null ? "not analysed so far; that happens every 15 minutes" : null));
+            }
+        });
+        view.Section("Waiting for a person", status.Waiting, line =>
+        {
+            view.Field("Change", $"{line.Change} for {line.Target}; risk {Word(line.Risk)}");
+            if (line.Report is { } report) view.Field("Shown", EvidenceText.Shown(report));
+            view.Field("Why", line.Reason);
+            view.Field("Next", $"fabrik optimizer changes approve {line.Name}, or reject {line.Name} --reason TEXT");
+        });
+        view.Section("Queued", status.Queued, line => view.Field("Why", line.Reason ?? "waits for a free place"));
+        view.Section($"Rolled back in the last {OptimizerStatus.Lately.TotalDays:0} days", status.RolledBack, line =>
+        {
+            view.Field("When", line.Since is { } since ? $"{Age.Of(now - since)} ago" : null);
+            view.Field("Why", line.Reason);
+        });
+        if (wide)
+        {
+            view.Section("Proposed", status.Proposed, line => view.Field("Change", $"{line.Change} for {line.Target}; risk {Word(line.Risk)}"));
+            view.Section("Applied", status.Applied, line =>
+            {
+                view.Field("Change", $"{line.Change} for {line.Target}");
+                if (line.Report is { } report) view.Field("Shown", EvidenceText.Shown(report));
+            });
+        }
+        else if (status.Proposed.Count + status.Applied.Count > 0)
+        {
+            view.Line(0, "");
+            view.Line(0, $"{status.Proposed.Count} proposed, {status.Applied.Count} applied: fabrik optimizer changes list, or status -o wide");
+        }
+
+        if (status.Running.Count + status.Waiting.Count + status.Queued.Count + status.RolledBack.Count + status.Proposed.Count + status.Applied.Count == 0)
+            view.Line(0, "There are no changes yet. They are proposed once runs have shown something to improve: fabrik runs list");
+    }
+
+    private static string Word(Risk risk) => risk switch { Risk.Low => "low", Risk.Medium => "medium", _ => "high" };
+
+    private sealed class Writer(Terminal terminal)
+    {
+        public void Section(string title, IReadOnlyList<ChangeStatusLine> lines, Action<ChangeStatusLine> body)
+        {
+            if (lines.Count == 0) return;
+            terminal.Out.WriteLine();
+            Line(0, $"{title} ({lines.Count})", Colours.Bold);
+            foreach (var line in lines)
+            {
+                Line(2, line.Name, Colours.Cyan);
+                body(line);
+            }
+        }
+
+        public void Field(string label, string? text)
+        {
+            if (text is not null) Line(Indent, label.PadRight(Label) + text, hanging: Label);
+        }
+
+        /// <summary>On a terminal broken between words; in a pipe one line.</summary>
+        public void Line(int indent, string text, Func<string, string>? colour = null, int hanging = 0)
+        {
+            text = TableWriter.WithoutControls(text);
+            var width = terminal.Interactive ? Math.Max(20, terminal.Width - indent) : int.MaxValue;
+            foreach (var part in Wrap(text, width, hanging)) terminal.Out.WriteLine(new string(' ', part.Length == 0 ? 0 : indent) + (colour is not null && terminal.Colours ? colour(part) : part));
+        }
+
+        private static IEnumerable<string> Wrap(string text, int width, int hanging)
+        {
+            var before = "";
+            while (before.Length + text.Length > width)
+            {
+                var room = width - before.Length;
+                var cut = text.LastIndexOf(' ', room, Math.Max(1, room - (before.Length == 0 ? hanging : 0)));
+                if (cut <= 0) cut = room;
+                yield return before + text[..cut].TrimEnd();
+                text = text[cut..].TrimStart();
+                before = new string(' ', hanging);
+            }
+
+            yield return before + text;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using System.Text.Json.Serialization;
+
+namespace Fabrik.Reports;
+
+/// <summary>What an experiment has shown so far, as the API tells it and people read it. Analyses are made every 15 minutes.</summary>
+public sealed record ExperimentReport
+{
+    /// <summary>Name of the OptimizationChange.</summary>
+    public required string Change { get; init; }
+
+    public string? ExperimentId { get; init; }
+
+    /// <summary>metadata.generation of the change that was tried.</summary>
+    public long Generation { get; init; }
+
+    public DateTimeOffset? StartedAt { get; init; }
+    public DateTimeOffset? AnalyzedAt { get; init; }
+    public required ArmReport Treatment { get; init; }
+    public required ArmReport Control { get; init; }
+    public required Evidence Evidence { get; init; }
+
+    /// <summary>rollout, continue, inconclusive or rollback; null before the first analysis.</summary>
+    public string? Verdict { get; init; }
+
+    /// <summary>Why, in sentences.</summary>
+    public IReadOnlyList<string> Reasons { get; init; } = [];
+
+    public ForecastReport? Forecast { get; init; }
+
+    /// <summary>Treatment over control, 95 % at any number of looks.</summary>
+    public RatioReport? Duration { get; init; }
+    public RatioReport? Cost { get; init; }
+
+    /// <summary>Oldest first; in lists of experiments left out.</summary>
+    public IReadOnlyList<EvidencePoint>? Points { get; init; }
+}
+
+/// <summary>Runs of one arm that have counted.</summary>
+public sealed record ArmReport(int Runs, int Succeeded, int OomKilled);
+
+/// <summary>The largest e-values so far; <paramref name="Threshold"/> is what each has to reach.</summary>
+/// <param name="Win">That the change is better; for goal save: that no more runs end out of memory than the margin allows.</param>
+/// <param name="NonInferior">That it is not worse by the margin.</param>
+/// <param name="Harm">That it does harm.</param>
+public sealed record Evidence(double Win, double NonInferior, double Harm, double Threshold)
+{
+    /// <summary>The displayed confidence of an e-value: 1 - 1/max(1, e). 7.7 is 0.87, 20 is 0.95.</summary>
+    public static double Confidence(double e) => double.IsNaN(e) ? 0 : 1 - (1 / Math.Max(1, e));
+}
+
+/// <summary>Total runs and days from now until a decision, as simulations at the rate seen lately say.</summary>
+public sealed record ForecastReport(double MedianRuns, double LateRuns, double? MedianDays, double? LateDays);
+
+public sealed record RatioReport(double Ratio, double Low, double High);
+
+/// <summary>E-values (not their maxima) after so many runs of both arms.</summary>
+public sealed record EvidencePoint(int Runs, double Win, double NonInferior, double Harm);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+[JsonSerializable(typeof(ExperimentReport))]
+[JsonSerializable(typeof(HistoryEntry))]
+[JsonSerializable(typeof(IncidentReport))]
+public sealed partial class ReportJson : JsonSerializerContext;

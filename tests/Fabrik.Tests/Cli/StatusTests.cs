@@ -1,0 +1,153 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Fabrik.Cli.Output;
+using Fabrik.Experiments;
+using Fabrik.Reports;
+using Fabrik.Tests.Kubernetes;
+
+namespace Fabrik.Tests.Cli;
+
+public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<ClusterOfObjects>
+{
+    private static readonly DateTimeOffset Now = new(2026, 11, 20, 12, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public void Checklist_45_the_status_puts_every_change_where_a_person_looks_for_it()
+    {
+        var status = Status(
+            Change("a-runs", Phase.ExperimentRunning), Change("b-waits", Phase.Queued), Change("c-risky-winner", Phase.Approved, Risk.Medium), Change("d-safe-winner", Phase.Approved),
+            Change("e-new", Phase.Proposed), Change("f-live", Phase.Applied), Change("g-bad", Phase.RolledBack, rolledBack: Now.AddDays(-2)), Change("h-old-bad", Phase.RolledBack, rolledBack: Now.AddDays(-8)),
+            Change("i-rejected", Phase.Rejected), Change("j-asks", Phase.Proposed, asks: true), Change("k-answered", Phase.Approved, Risk.High, approval: new Approval { Approved = true }));
+
+        Names(status.Running).ShouldBe(["a-runs"]);
+        Names(status.Queued).ShouldBe(["b-waits"]);
+        Names(status.Waiting).ShouldBe(["c-risky-winner", "j-asks"], ignoreOrder: true);
+        Names(status.Proposed).ShouldBe(["e-new"]);
+        Names(status.Applied).ShouldBe(["d-safe-winner", "f-live", "k-answered"], ignoreOrder: true);
+        Names(status.RolledBack).ShouldBe(["g-bad"]);
+    }
+
+    [Theory]
+    [InlineData(Risk.Low, false)]
+    [InlineData(Risk.Medium, true)]
+    public void A_winner_still_in_analysis_asks_for_a_person_where_its_risk_does(Risk risk, bool asks)
+    {
+        var report = EvidenceTests.Some.Report("x") with { Verdict = "rollout" };
+
+        ChangeStatusLine.Of(Change("x", Phase.Analyzing, risk), new PolicySpec(), report, Now).NeedsPerson.ShouldBe(asks);
+        ChangeStatusLine.Of(Change("x", Phase.Analyzing, risk), new PolicySpec(), report with { Verdict = "continue" }, Now).NeedsPerson.ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(40)]
+    [InlineData(80)]
+    [InlineData(200)]
+    public void The_view_fits_the_terminal_and_tells_what_was_shown_when_it_is_decided_and_why_not_yet(int width)
+    {
+        var output = new StringWriter();
+        var change = Change("memory-4gi-for-impl-specs", Phase.ExperimentRunning);
+        var status = Status([change], new() { [change.Name] = EvidenceTests.Some.Report(change.Name) }, [new IncidentReport("7", "bad", Now.AddMinutes(-38), "success", "success fell", Now.AddMinutes(22), null)]);
+
+        StatusView.Write(new Terminal(output, TextWriter.Null) { Interactive = true, Width = width }, status, Now, wide: false);
+
+        var text = output.ToString();
+        text.Split('\n').ShouldAllBe(line => line.TrimEnd('\r').Length <= width);
+        var words = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        foreach (var expected in (string[])["23 treated, 205 control", "0.87 that it is better", "Not yet 23 of at least 30 treated runs", "in about 72 more runs, 8 days", "to be reviewed within 22m"]) words.ShouldContain(expected);
+        text.ShouldNotContain('\e');
+    }
+
+    [Fact]
+    public void Foreign_text_moves_no_cursor()
+    {
+        var output = new StringWriter();
+
+        StatusView.Write(new Terminal(output, TextWriter.Null) { Interactive = true, Width = 80, Colours = false }, Status(Change("x", Phase.Queued, reason: "a\e[2Jb\nc")), Now, wide: false);
+
+        output.ToString().ShouldNotContain('\e');
+    }
+
+    [Fact]
+    public async Task Checklist_66_status_history_and_experiments_answer_from_the_objects_while_the_api_is_away()
+    {
+        await cluster.ChangeAsync("away-runs", "experiment_running", new JsonObject { ["share"] = 0.1, ["experimentId"] = "exp-7", ["startedAt"] = "2026-11-19T12:00:00Z", ["reason"] = "no analysis yet" });
+        await cluster.ChangeAsync("away-asks", "approved", spec: new JsonObject { ["risk"] = "high" });
+
+        var status = await cluster.FabrikAsync("optimizer", "status", "--server", "http://127.0.0.1:1");
+        status.Code.ShouldBe(0, status.Error);
+        status.Out.ShouldContain("away-runs");
+        status.Out.ShouldContain("no analysis yet");
+        status.Out.ShouldContain("fabrik optimizer changes approve away-asks");
+        status.Error.ShouldContain("not known here");
+
+        var list = await cluster.FabrikAsync("experiments", "list", "--server", "http://127.0.0.1:1");
+        list.Code.ShouldBe(0, list.Error);
+        list.Out.ShouldContain("away-runs");
+
+        var history = await cluster.FabrikAsync("optimizer", "history", "--last-30d", "--server", "http://127.0.0.1:1");
+        history.Code.ShouldBe(0, history.Error);
+        history.Out.ShouldContain("proposed");
+        history.Error.ShouldContain("what the objects still tell");
+
+        (await cluster.FabrikAsync("experiments", "show", "away-runs", "-o", "json", "--server", "http://127.0.0.1:1")).Out.ShouldContain("\"experimentId\": \"exp-7\"");
+        (await cluster.FabrikAsync("optimizer", "status", "-o", "name", "--server", "http://127.0.0.1:1")).Out.ShouldContain("optimizationchange.fabrik.dev/away-runs\n");
+    }
+
+    [Fact]
+    public async Task The_evidence_of_the_api_is_drawn_over_time_and_given_as_points()
+    {
+        await cluster.ChangeAsync("drawn", "experiment_running");
+        var report = JsonSerializer.Serialize(EvidenceTests.Some.Report("drawn"), ReportJson.Default.ExperimentReport);
+        await using var api = await FakeApiServer.StartAsync(context => context.Request.Path.Value switch
+        {
+            "/api/v1/experiments/drawn" => FakeApiServer.Reply(context, 200, report),
+            "/api/v1/experiments" => FakeApiServer.Reply(context, 200, $$"""{"items":[{{report}}]}"""),
+            _ => FakeApiServer.Reply(context, 200, """{"items":[]}"""),
+        });
+        string[] server = ["--server", api.Url.ToString()];
+
+        var shown = await cluster.FabrikAsync(["experiments", "show", "drawn", .. server]);
+        shown.Code.ShouldBe(0, shown.Error);
+        shown.Out.ShouldContain("20 |---");
+        shown.Out.ShouldContain("200 runs");
+        shown.Out.ShouldNotContain('\e');
+
+        using var json = JsonDocument.Parse((await cluster.FabrikAsync(["experiments", "show", "drawn", "-o", "json", .. server])).Out);
+        json.RootElement.GetProperty("report").GetProperty("points")[1].GetProperty("nonInferior").GetDouble().ShouldBe(6);
+        (await cluster.FabrikAsync(["experiments", "list", .. server])).Out.ShouldContain("0.87");
+        (await cluster.FabrikAsync(["optimizer", "status", .. server])).Out.ShouldContain("23 treated, 205 control");
+    }
+
+    [Fact]
+    public async Task An_experiment_of_no_change_ends_with_3() => (await cluster.FabrikAsync("experiments", "show", "nothing")).Code.ShouldBe(3);
+
+    [Theory]
+    [InlineData("--last", "yesterday")]
+    [InlineData("--last-", "")]
+    public async Task A_span_that_is_none_is_a_usage_error(string option, string value) =>
+        (await cluster.FabrikAsync([.. new[] { "optimizer", "history", option, value }.Where(one => one.Length > 0)])).Code.ShouldBe(2);
+
+    private static IEnumerable<string> Names(IEnumerable<ChangeStatusLine> lines) => lines.Select(line => line.Name);
+
+    private static OptimizerStatus Status(params OptimizationChange[] changes) => Status(changes, [], []);
+
+    private static OptimizerStatus Status(OptimizationChange[] changes, Dictionary<string, ExperimentReport> reports, IncidentReport[] incidents) =>
+        OptimizerStatus.Of(new PolicySpec(), null, changes, reports, incidents, null, Now);
+
+    private static OptimizationChange Change(string name, Phase phase, Risk risk = Risk.Low, DateTimeOffset? rolledBack = null, bool asks = false, Approval? approval = null, string? reason = null) => new()
+    {
+        Metadata = new ChangeMetadata { Name = name },
+        Spec = new ChangeSpec { Risk = risk, Approval = approval, Change = new Treatment { MemoryLimit = "4Gi" } },
+        Status = new ChangeStatus
+        {
+            Phase = phase,
+            Reason = reason,
+            StartedAt = phase == Phase.ExperimentRunning ? Now.AddDays(-3) : null,
+            Conditions =
+            [
+                .. rolledBack is { } at ? [new Condition { Type = "RolledBack", Status = "True", LastTransitionTime = at }] : Array.Empty<Condition>(),
+                .. asks ? [new Condition { Type = Fabrik.Names.Conditions.ApprovalRequired, Status = "True", Message = "namespace shop is prod" }] : Array.Empty<Condition>(),
+            ],
+        },
+    };
+}
