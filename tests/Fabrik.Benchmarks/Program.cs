@@ -8,6 +8,7 @@ public static class Program
         ["webhook"] = Webhook.WebhookBenchmark.RunAsync,
         ["observe"] = ObserveBenchmark.RunAsync,
         ["runs-api"] = RunsApi.RunsApiBenchmark.RunAsync,
+        ["statistics"] = Statistics.StatisticsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,
     };
 

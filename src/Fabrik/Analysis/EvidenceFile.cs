@@ -13,14 +13,14 @@ public sealed record EvidenceFile
     private const int MaximumUnits = 1_000_000;
 
     /// <summary>Chance of treatment among the units, inside (0, 1).</summary>
-    public double Rho { get; init; } = 0.1;
+    public double Rho { get; set; } = 0.1;
 
     /// <summary>Treated minus control that counts as a loss, above -1 and at most 0.</summary>
-    public double Margin { get; init; } = -0.05;
+    public double Margin { get; set; } = -0.05;
 
-    public Goal Goal { get; init; } = Goal.Win;
+    public Goal Goal { get; set; } = Goal.Win;
 
-    public IReadOnlyList<EvidenceStratum> Strata { get; init; } = [];
+    public IReadOnlyList<EvidenceStratum> Strata { get; set; } = [];
 
     /// <exception cref="FormatException">The text is not such a file; the message says where and why.</exception>
     public static EvidenceFile Parse(ReadOnlySpan<byte> text)

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Fabrik.Analysis;
 
 /// <summary>What an experiment has to show before anything is decided.</summary>
@@ -18,10 +20,10 @@ public sealed record DecisionRules
 
 public enum Decision
 {
-    Continue,
-    Rollout,
-    Rollback,
-    Inconclusive,
+    [JsonStringEnumMemberName("continue")] Continue,
+    [JsonStringEnumMemberName("rollout")] Rollout,
+    [JsonStringEnumMemberName("rollback")] Rollback,
+    [JsonStringEnumMemberName("inconclusive")] Inconclusive,
 }
 
 /// <param name="Decision">What to do.</param>
