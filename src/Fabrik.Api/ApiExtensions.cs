@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Fabrik.Api.Callers;
+using Fabrik.Api.Experiments;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
 using Fabrik.Kubernetes;
@@ -18,6 +19,7 @@ public static class ApiExtensions
         services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
         services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
         services.AddSingleton<RunReader>();
+        services.AddSingleton<ExperimentReader>();
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);
@@ -26,7 +28,7 @@ public static class ApiExtensions
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         });
-        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddDocumentTransformer(ApiDocument.Describe));
+        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
         return services;
     }
 
@@ -42,6 +44,7 @@ public static class ApiExtensions
         app.MapOpenApi("/openapi/{documentName}.json");
         app.MapHealth();
         app.MapRuns();
+        app.MapExperiments();
         return app;
     }
 }

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Fabrik.Api.Experiments;
 using Fabrik.Api.Runs;
+using Fabrik.Reports;
 using Fabrik.Runs;
 
 namespace Fabrik.Api;
@@ -8,5 +10,7 @@ namespace Fabrik.Api;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(RunList))]
 [JsonSerializable(typeof(Run))]
+[JsonSerializable(typeof(ExperimentList))]
+[JsonSerializable(typeof(ExperimentReport))]
 [JsonSerializable(typeof(Problem))]
 internal sealed partial class ApiJson : JsonSerializerContext;

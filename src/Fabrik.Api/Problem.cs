@@ -36,6 +36,9 @@ public sealed record Problem(int Status, string Code, string Title, string Detai
 
     public static Problem BadRequest(int status, string why) => new(status, "FAB-2010", "the request is not usable", why, $"see {Names.Paths.OpenApi} for what is expected");
 
+    public static Problem NoSuchExperiment(string change) =>
+        new(404, "FAB-2011", "there is no such experiment", $"no run counts for a change of the name {(change.Length <= 253 ? change : change[..253])}", "list what there is: fabrik experiments list; an experiment appears with its first Job");
+
     public IResult ToResult() => new ProblemResult(this);
 
     private sealed class ProblemResult(Problem problem) : IResult

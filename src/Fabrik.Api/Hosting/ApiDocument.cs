@@ -12,7 +12,7 @@ internal static class ApiDocument
         {
             Title = "Fabrik",
             Version = "v1",
-            Description = $"Runs of Jobs, read-only. Callers present a bearer token of the cluster for the audience {Names.Audience} and need the verbs get and list on resource runs of API group {Names.Group}.",
+            Description = $"Runs of Jobs and experiments on them, read-only. Callers present a bearer token of the cluster for the audience {Names.Audience} and need the verbs get and list on resource runs of API group {Names.Group}.",
         };
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)

@@ -12,7 +12,7 @@ namespace Fabrik.Cli.Commands;
 /// <summary>What experiments have shown: the changes from the cluster, the evidence from Fabrik's API.</summary>
 public static class ExperimentsCommand
 {
-    private const int MostReports = 1000;
+    private const int MostReports = 100;
     private const int ChartHeight = 14;
 
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
@@ -38,8 +38,7 @@ public static class ExperimentsCommand
         using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
         var scope = parsed.GetValue(globals.AllNamespaces) ? null : parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
         var changes = (await reader.ChangesAsync(scope, cancel)).Where(item => Tried(ObjectJson.Change(item.Json))).OrderBy(item => item.CreationTimestamp).ToList();
-        var (reports, missing) = await reader.ListAsync(Names.Paths.Experiments, ReportJson.Default.ExperimentReport, MostReports, cancel);
-        var newest = reports.GroupBy(report => report.Change, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.MaxBy(report => report.AnalyzedAt)!, StringComparer.Ordinal);
+        var (newest, missing) = await reader.ReportsAsync(changes.TakeLast(MostReports).Select(item => item.Name), cancel);
         var items = changes.Select(item => Joined(item.Json, newest.GetValueOrDefault(item.Name))).ToList();
         globals.Printer(parsed, terminal).List(items,
         [
@@ -48,8 +47,8 @@ public static class ExperimentsCommand
             new("SHARE", item => item.TryGetProperty("share", out var share) ? $"{share.GetDouble() * 100:0.#} %" : null),
             new("TREATED", item => Of(item)?.Treatment.Runs.ToString()),
             new("CONTROL", item => Of(item)?.Control.Runs.ToString()),
-            new("CONFIDENCE", item => Of(item) is { } report ? EvidenceText.Figure(EvidenceText.Goal(report)) : null),
-            new("HARM", item => Of(item) is { } report ? EvidenceText.Figure(Evidence.Confidence(report.Evidence.Harm)) : null),
+            new("CONFIDENCE", item => Of(item)?.Evidence is { } evidence ? EvidenceText.Figure(EvidenceText.Goal(evidence)) : null),
+            new("HARM", item => Of(item)?.Evidence is { } evidence ? EvidenceText.Figure(EvidenceReport.Confidence(evidence.Harm)) : null),
             new("VERDICT", item => Of(item)?.Verdict),
             new("DECISION", item => Of(item) is { Verdict: "continue" or null } report ? EvidenceText.When(report) : null, Wide: true),
             new("WHY", item => Of(item) is { Reasons.Count: > 0 } report ? string.Join("; ", report.Reasons) : Cells.Text(item, "reason"), Wide: true),
@@ -81,20 +80,21 @@ public static class ExperimentsCommand
             ("Shown", report is null ? null : EvidenceText.Shown(report)),
             ("Duration", report?.Duration is { } duration ? EvidenceText.Ratio(duration) : null),
             ("Cost", report?.Cost is { } cost ? EvidenceText.Ratio(cost) : null),
-            ("Confidence", report is null ? null : EvidenceText.Confidence(report, change.Spec.Goal)),
+            ("Applied", report?.Applied is { } applied ? $"{applied.Runs} runs, {applied.Succeeded} succeeded, {applied.OomKilled} out of memory" : null),
+            ("Confidence", report?.Evidence is { } shown ? EvidenceText.Confidence(shown, change.Spec.Goal) : null),
             ("Decision", report is { Verdict: "continue" or null } ? EvidenceText.When(report) : report?.Verdict),
             ("Why", report is { Reasons.Count: > 0 } ? string.Join('\n', report.Reasons) : change.Status.Reason),
         ], $"optimizationchange.fabrik.dev/{name}");
         if (format is not (OutputFormat.Table or OutputFormat.Wide)) return;
-        if (report?.Points is { Count: > 0 } points)
+        if (report is { Points: { Count: > 0 } points, Evidence: { } evidence })
         {
             terminal.Out.WriteLine();
-            terminal.Out.WriteLine($"E-values over runs: W better, N not worse, H harm, * several. At the line ({report.Evidence.Threshold:0.##}) confidence is {EvidenceText.Figure(1 - (1 / report.Evidence.Threshold))}.");
-            foreach (var line in EvidenceChart.Draw(points, report.Evidence.Threshold, terminal.Interactive ? terminal.Width : 100, ChartHeight, terminal.Interactive, terminal.Colours ? Colours.Mark : null)) terminal.Out.WriteLine(line);
+            terminal.Out.WriteLine($"E-values over runs: W better, N not worse, H harm, * several. At the line ({evidence.Threshold:0.##}) confidence is {EvidenceText.Figure(1 - (1 / evidence.Threshold))}.");
+            foreach (var line in EvidenceChart.Draw(points, evidence.Threshold, terminal.Interactive ? terminal.Width : 100, ChartHeight, terminal.Interactive, terminal.Colours ? Colours.Mark : null)) terminal.Out.WriteLine(line);
         }
         else if (report is not null)
         {
-            terminal.Error.WriteLine("No block of runs is complete yet, so there is nothing to draw.");
+            terminal.Error.WriteLine("It has not been analysed yet, so there is no evidence to draw.");
         }
 
         if (missing is not null) terminal.Error.WriteLine($"What the experiment has shown is not known here: {TableWriter.WithoutControls(missing)}");

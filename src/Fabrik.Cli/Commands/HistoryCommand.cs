@@ -12,6 +12,7 @@ namespace Fabrik.Cli.Commands;
 public static class HistoryCommand
 {
     private const int Most = 10_000;
+    private const int MostReports = 50;
 
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
@@ -39,9 +40,8 @@ public static class HistoryCommand
         var changes = (await reader.ChangesAsync(scope, cancel)).Select(item => ObjectJson.Change(item.Json)).ToList();
         var (recorded, missing) = await reader.ListAsync(
             $"{Names.Paths.Decisions}?since={Uri.EscapeDataString(since.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture))}{(only is null ? "" : $"&change={Uri.EscapeDataString(only)}")}", ReportJson.Default.HistoryEntry, Most, cancel);
-        var (reports, _) = missing is null ? await reader.ListAsync(Names.Paths.Experiments, ReportJson.Default.ExperimentReport, Most, cancel) : ([], null);
         var entries = (missing is null ? recorded : changes.SelectMany(ChangeHistory.Of)).Where(entry => entry.At >= since && (only is null || entry.Change == only)).OrderByDescending(entry => entry.At).ToList();
-        var impact = reports.GroupBy(report => report.Change, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.MaxBy(report => report.AnalyzedAt)!, StringComparer.Ordinal);
+        var (impact, _) = await reader.ReportsAsync(entries.Where(Ends).Select(entry => entry.Change).Distinct().Take(MostReports), cancel);
 
         globals.Printer(parsed, terminal).List([.. entries.Select(entry => JsonSerializer.SerializeToElement(entry, ReportJson.Default.HistoryEntry))],
         [
@@ -56,6 +56,8 @@ public static class HistoryCommand
         ], item => $"optimizationchange.fabrik.dev/{Cells.Text(item, "change")}", $"Nothing happened in the last {Age.Of(span)}.");
         if (missing is not null) terminal.Error.WriteLine($"This is what the objects still tell, not every step: {TableWriter.WithoutControls(missing)}");
     }
+
+    private static bool Ends(HistoryEntry entry) => entry.To is "applied" or "rolled_back" or "rejected";
 
     private static TimeSpan? Span(string text) =>
         text.Length > 1 && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is > 0 and <= 10_000

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Fabrik.Cli.Connections;
 using Fabrik.Cli.Output;
 using Fabrik.Experiments;
+using Fabrik.Kubernetes;
 using Fabrik.Reports;
 
 namespace Fabrik.Cli.Commands;
@@ -10,7 +11,7 @@ namespace Fabrik.Cli.Commands;
 /// <summary>The optimizer at a glance.</summary>
 public static class StatusCommand
 {
-    private const int MostReports = 1000;
+    private const int MostIncidents = 1000;
 
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
@@ -24,12 +25,11 @@ public static class StatusCommand
         using var cluster = globals.Cluster(parsed, clock);
         using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
         var scope = parsed.GetValue(globals.AllNamespaces) ? null : parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
-        var policy = await reader.PolicyAsync(cancel);
+        var (policy, unread) = await PolicyAsync(reader, cancel);
         var changes = (await reader.ChangesAsync(scope, cancel)).Select(item => ObjectJson.Change(item.Json)).ToList();
-        var (reports, missing) = await reader.ListAsync(Names.Paths.Experiments, ReportJson.Default.ExperimentReport, MostReports, cancel);
-        var (incidents, unknown) = await reader.ListAsync($"{Names.Paths.Incidents}?open=true", ReportJson.Default.IncidentReport, MostReports, cancel);
-        var newest = reports.GroupBy(report => report.Change, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.MaxBy(report => report.AnalyzedAt)!, StringComparer.Ordinal);
-        var status = OptimizerStatus.Of(policy?.Spec ?? new PolicySpec(), policy?.Status, changes, newest, incidents, missing ?? unknown, clock.GetUtcNow());
+        var (newest, missing) = await reader.ReportsAsync(changes.Where(change => change.Phase is Phase.ExperimentRunning or Phase.Analyzing or Phase.Approved).Select(change => change.Name), cancel);
+        var (incidents, unknown) = await reader.ListAsync($"{Names.Paths.Incidents}?open=true", ReportJson.Default.IncidentReport, MostIncidents, cancel);
+        var status = OptimizerStatus.Of(policy?.Spec ?? new PolicySpec(), policy?.Status, changes, newest, incidents, missing, clock.GetUtcNow());
 
         switch (parsed.GetValue(globals.Output))
         {
@@ -40,9 +40,24 @@ public static class StatusCommand
                 foreach (var line in status.Running) terminal.Out.WriteLine($"optimizationchange.fabrik.dev/{line.Name}");
                 break;
             case var format:
-                StatusView.Write(terminal, status, clock.GetUtcNow(), wide: format == OutputFormat.Wide);
+                StatusView.Write(terminal, status, clock.GetUtcNow(), wide: format == OutputFormat.Wide, policyKnown: unread is null);
+                if (unread is not null) terminal.Error.WriteLine($"Whether the optimizer is paused, and its policy, are not known here: {unread}");
+                if (unknown is not null && missing is null && status.RolledBack.Count > 0) terminal.Error.WriteLine($"Which incidents wait for a review is not known here: {TableWriter.WithoutControls(unknown)}");
                 if (missing is not null) terminal.Error.WriteLine($"What the experiments have shown is not known here: {TableWriter.WithoutControls(missing)}");
                 break;
+        }
+    }
+
+    /// <summary>Who may read changes alone sees those; the reason is for the reader's eyes.</summary>
+    private static async Task<(OptimizerPolicy? Policy, string? Unread)> PolicyAsync(OptimizerReader reader, CancellationToken cancel)
+    {
+        try
+        {
+            return (await reader.PolicyAsync(cancel), null);
+        }
+        catch (KubernetesException refused) when (refused.IsForbidden)
+        {
+            return (null, TableWriter.WithoutControls(Failures.Explain(refused)!.Why));
         }
     }
 }

@@ -13,7 +13,10 @@ internal sealed class OptimizerReader(KubernetesClient cluster, Func<Cancellatio
     /// <summary>Nobody waits longer for what only makes an answer fuller.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    private const int PageSize = 500;
+    private const int PageSize = 100;
+
+    /// <summary>What the API says of a change that no run counts for.</summary>
+    private const string NoSuchExperiment = "FAB-2011";
     private ApiConnection? api;
 
     public async Task<IReadOnlyList<KubeObject>> ChangesAsync(string? ns, CancellationToken cancel)
@@ -56,6 +59,20 @@ internal sealed class OptimizerReader(KubernetesClient cluster, Func<Cancellatio
         return (found, missing);
     }
 
+    /// <summary>What the runs of these changes showed; a change without runs is not in it.</summary>
+    public async Task<(IReadOnlyDictionary<string, ExperimentReport> Reports, string? Missing)> ReportsAsync(IEnumerable<string> changes, CancellationToken cancel)
+    {
+        var found = new Dictionary<string, ExperimentReport>(StringComparer.Ordinal);
+        foreach (var change in changes.Distinct(StringComparer.Ordinal))
+        {
+            var (report, missing) = await GetAsync($"{Names.Paths.Experiments}/{Uri.EscapeDataString(change)}", ReportJson.Default.ExperimentReport, cancel);
+            if (missing is not null) return (found, missing);
+            if (report is not null) found[change] = report;
+        }
+
+        return (found, null);
+    }
+
     public void Dispose() => api?.Dispose();
 
     private async Task<string?> TryAsync(Func<ApiConnection, CancellationToken, Task> ask, CancellationToken cancel)
@@ -71,6 +88,10 @@ internal sealed class OptimizerReader(KubernetesClient cluster, Func<Cancellatio
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             return $"Fabrik's API did not answer within {Patience.TotalSeconds:0} s";
+        }
+        catch (CommandException none) when (none.Id == NoSuchExperiment)
+        {
+            return null;
         }
         catch (Exception error) when (error is not OperationCanceledException && Failures.Explain(error) is { } explained)
         {

@@ -19,13 +19,10 @@ public static class EvidenceText
     }
 
     /// <summary>The displayed confidence of the goal: of both that are needed the lesser.</summary>
-    public static double Goal(ExperimentReport report) => Evidence.Confidence(Math.Min(report.Evidence.Win, report.Evidence.NonInferior));
+    public static double Goal(EvidenceReport evidence) => EvidenceReport.Confidence(Math.Min(evidence.Win, evidence.NonInferior));
 
-    public static string Confidence(ExperimentReport report, Goal goal)
-    {
-        var evidence = report.Evidence;
-        return $"{Figure(Evidence.Confidence(evidence.Win))} that it {(goal == Experiments.Goal.Save ? "does not run out of memory more" : "is better")}, {Figure(Evidence.Confidence(evidence.NonInferior))} that it is not worse, {Figure(Evidence.Confidence(evidence.Harm))} that it harms (needs {Figure(1 - (1 / evidence.Threshold))})";
-    }
+    public static string Confidence(EvidenceReport evidence, Goal goal) =>
+        $"{Figure(EvidenceReport.Confidence(evidence.Win))} that it {(goal == Fabrik.Experiments.Goal.Save ? "does not run out of memory more" : "is better")}, {Figure(EvidenceReport.Confidence(evidence.NonInferior))} that it is not worse, {Figure(EvidenceReport.Confidence(evidence.Harm))} that it harms (needs {Figure(1 - (1 / evidence.Threshold))})";
 
     /// <summary>When it will be decided at the rate of runs seen lately.</summary>
     public static string? When(ExperimentReport report)
@@ -41,7 +38,7 @@ public static class EvidenceText
     /// <summary>Cut, not rounded: 0.9499 is not yet 0.95.</summary>
     public static string Figure(double confidence) => (Math.Floor((confidence * 100) + 1e-9) / 100).ToString("0.00", CultureInfo.InvariantCulture);
 
-    private static string Percent(int part, int of) => string.Create(CultureInfo.InvariantCulture, $"{100.0 * part / of:0} %");
+    private static string Percent(long part, long of) => string.Create(CultureInfo.InvariantCulture, $"{100.0 * part / of:0} %");
 
     private static string Days(double days) => days < 1 ? "less than a day" : $"{Math.Ceiling(days):0} days";
 }

@@ -9,10 +9,14 @@ public static class StatusView
     private const int Indent = 4;
     private const int Label = 12;
 
-    public static void Write(Terminal terminal, OptimizerStatus status, DateTimeOffset now, bool wide)
+    public static void Write(Terminal terminal, OptimizerStatus status, DateTimeOffset now, bool wide, bool policyKnown = true)
     {
         var view = new Writer(terminal);
-        if (status.Paused)
+        if (!policyKnown)
+        {
+            view.Line(0, $"Optimizer: {status.Running.Count} experiments run");
+        }
+        else if (status.Paused)
         {
             view.Line(0, $"Optimizer: PAUSED{(status.PauseReason is { } why ? $", {why}" : "")}", Colours.Yellow);
             view.Line(0, "No experiment arm is drawn; what is applied stays. Go on with: fabrik optimizer resume");
@@ -37,14 +41,11 @@ public static class StatusView
             {
                 view.Field("Runs", EvidenceText.Arms(report));
                 view.Field("Shown", EvidenceText.Shown(report));
-                view.Field("Confidence", EvidenceText.Confidence(report, line.Goal));
+                view.Field("Confidence", report.Evidence is { } evidence ? EvidenceText.Confidence(evidence, line.Goal) : null);
                 view.Field("Decision", EvidenceText.When(report));
-                if (report.Reasons.Count > 0) view.Field(report.Verdict == "continue" ? "Not yet" : "Why", string.Join("; ", report.Reasons));
             }
-            else
-            {
-                view.Field(line.Phase == Phase.Analyzing ? "Why" : "Not yet", line.Reason ?? (status.EvidenceMissing is null ? "not analysed so far; that happens every 15 minutes" : null));
-            }
+
+            view.Field(line.Report is { Verdict: not (null or "continue") } ? "Why" : "Not yet", line.Report is { Reasons.Count: > 0 } said ? string.Join("; ", said.Reasons) : line.Reason ?? (status.EvidenceMissing is null ? "not analysed so far" : null));
         });
         view.Section("Waiting for a person", status.Waiting, line =>
         {

@@ -13,11 +13,18 @@ public sealed record ExperimentReport
     /// <summary>metadata.generation of the change that was tried.</summary>
     public long Generation { get; init; }
 
-    public DateTimeOffset? StartedAt { get; init; }
+    /// <summary>When the first and the last run that counts were created.</summary>
+    public DateTimeOffset? FirstRunAt { get; init; }
+    public DateTimeOffset? LastRunAt { get; init; }
     public DateTimeOffset? AnalyzedAt { get; init; }
     public required ArmReport Treatment { get; init; }
     public required ArmReport Control { get; init; }
-    public required Evidence Evidence { get; init; }
+
+    /// <summary>Runs that had the change after it was applied; null where there are none.</summary>
+    public ArmReport? Applied { get; init; }
+
+    /// <summary>Null before the first analysis.</summary>
+    public EvidenceReport? Evidence { get; init; }
 
     /// <summary>rollout, continue, inconclusive or rollback; null before the first analysis.</summary>
     public string? Verdict { get; init; }
@@ -35,14 +42,18 @@ public sealed record ExperimentReport
     public IReadOnlyList<EvidencePoint>? Points { get; init; }
 }
 
-/// <summary>Runs of one arm that have counted.</summary>
-public sealed record ArmReport(int Runs, int Succeeded, int OomKilled);
+/// <summary>Runs of one arm that have ended, and how.</summary>
+public sealed record ArmReport(long Runs, long Succeeded, long OomKilled)
+{
+    /// <summary>Not ended yet.</summary>
+    public long Running { get; init; }
+}
 
 /// <summary>The largest e-values so far; <paramref name="Threshold"/> is what each has to reach.</summary>
 /// <param name="Win">That the change is better; for goal save: that no more runs end out of memory than the margin allows.</param>
 /// <param name="NonInferior">That it is not worse by the margin.</param>
 /// <param name="Harm">That it does harm.</param>
-public sealed record Evidence(double Win, double NonInferior, double Harm, double Threshold)
+public sealed record EvidenceReport(double Win, double NonInferior, double Harm, double Threshold)
 {
     /// <summary>The displayed confidence of an e-value: 1 - 1/max(1, e). 7.7 is 0.87, 20 is 0.95.</summary>
     public static double Confidence(double e) => double.IsNaN(e) ? 0 : 1 - (1 / Math.Max(1, e));

@@ -63,7 +63,7 @@ public class EvidenceTests
     [InlineData(double.PositiveInfinity, 1)]
     [InlineData(double.NaN, 0)]
     public void Confidence_is_shown_as_the_statistics_define_it_and_never_rounded_up(double e, double shown) =>
-        double.Parse(EvidenceText.Figure(Evidence.Confidence(e)), System.Globalization.CultureInfo.InvariantCulture).ShouldBe(shown);
+        double.Parse(EvidenceText.Figure(EvidenceReport.Confidence(e)), System.Globalization.CultureInfo.InvariantCulture).ShouldBe(shown);
 
     [Fact]
     public void Runs_are_told_by_arm_with_what_they_showed_and_when_it_is_decided()
@@ -73,7 +73,7 @@ public class EvidenceTests
         EvidenceText.Arms(report).ShouldBe("23 treated, 205 control");
         EvidenceText.Shown(report).ShouldBe("success 96 % against 75 %, out of memory 0 % against 31 %");
         EvidenceText.When(report).ShouldBe("in about 72 more runs, 8 days; nine times in ten within 122 more runs, 13 days");
-        EvidenceText.Confidence(report, Goal.Win).ShouldBe("0.87 that it is better, 0.93 that it is not worse, 0.00 that it harms (needs 0.95)");
+        EvidenceText.Confidence(report.Evidence!, Goal.Win).ShouldBe("0.87 that it is better, 0.93 that it is not worse, 0.00 that it harms (needs 0.95)");
     }
 
     internal static class Some
@@ -85,7 +85,7 @@ public class EvidenceTests
             AnalyzedAt = new DateTimeOffset(2026, 11, 20, 11, 50, 0, TimeSpan.Zero),
             Treatment = new ArmReport(23, 22, 0),
             Control = new ArmReport(205, 154, 64),
-            Evidence = new Evidence(7.7, 15, 0.4, 20),
+            Evidence = new EvidenceReport(7.7, 15, 0.4, 20),
             Verdict = "continue",
             Reasons = ["23 of at least 30 treated runs have ended"],
             Forecast = new ForecastReport(300, 350, 7.2, 12.2),

@@ -101,8 +101,8 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         await using var api = await FakeApiServer.StartAsync(context => context.Request.Path.Value switch
         {
             "/api/v1/experiments/drawn" => FakeApiServer.Reply(context, 200, report),
-            "/api/v1/experiments" => FakeApiServer.Reply(context, 200, $$"""{"items":[{{report}}]}"""),
-            _ => FakeApiServer.Reply(context, 200, """{"items":[]}"""),
+            "/api/v1/incidents" => FakeApiServer.Reply(context, 200, """{"items":[]}"""),
+            _ => FakeApiServer.Reply(context, 404, """{"code":"FAB-2011","title":"there is no such experiment"}"""),
         });
         string[] server = ["--server", api.Url.ToString()];
 
@@ -116,6 +116,20 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         json.RootElement.GetProperty("report").GetProperty("points")[1].GetProperty("nonInferior").GetDouble().ShouldBe(6);
         (await cluster.FabrikAsync(["experiments", "list", .. server])).Out.ShouldContain("0.87");
         (await cluster.FabrikAsync(["optimizer", "status", .. server])).Out.ShouldContain("23 treated, 205 control");
+    }
+
+    [Fact]
+    public async Task Who_may_read_changes_alone_sees_them_and_is_told_that_the_policy_is_not_known()
+    {
+        await cluster.ChangeAsync("for-readers", "experiment_running");
+        var reader = await cluster.UserAsync("reads-changes", "get", "list");
+
+        var run = await Command.RunAsync(["optimizer", "status", "--kubeconfig", reader]);
+
+        run.Code.ShouldBe(0, run.Error);
+        run.Out.ShouldContain("for-readers");
+        run.Out.ShouldNotContain("Optimizer: on");
+        run.Error.ShouldContain("lacks the verb get on optimizerpolicies.fabrik.dev");
     }
 
     [Fact]
