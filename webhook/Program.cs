@@ -1,5 +1,6 @@
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Configuration;
+using Fabrik.Kubernetes.Serving;
 
 namespace Fabrik.Webhook;
 
@@ -21,7 +22,7 @@ public static class Program
             await app.RunAsync();
             return 0;
         }
-        catch (Exception e) when (e is WebhookException or KubeconfigException)
+        catch (Exception e) when (e is WebhookException or CertificateException or KubeconfigException)
         {
             await Console.Error.WriteLineAsync($"fabrik webhook: {e.Message}");
             return 1;

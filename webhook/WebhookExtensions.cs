@@ -1,5 +1,6 @@
 using System.Net;
 using Fabrik.Kubernetes;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Webhook.Files;
 using Fabrik.Webhook.Hosting;
 using Fabrik.Webhook.Reviews;
@@ -21,7 +22,7 @@ public static class WebhookExtensions
         services.AddSingleton(options);
         services.AddSingleton(options.Clock);
         services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
-        services.AddSingleton<ServingCertificate>();
+        services.AddSingleton(provider => new ServingCertificate(options.TlsDirectory, options.Clock, provider.GetRequiredService<ILogger<ServingCertificate>>()));
         services.AddSingleton<SigningKeys>();
         services.AddSingleton<SnapshotKeeper>();
         services.AddSingleton<WebhookMetrics>();
@@ -35,7 +36,8 @@ public static class WebhookExtensions
         return services;
     }
 
-    /// <exception cref="WebhookException">Certificate or key cannot be used.</exception>
+    /// <exception cref="CertificateException">The certificate cannot be used.</exception>
+    /// <exception cref="WebhookException">The assignment key cannot be used.</exception>
     public static WebApplication MapFabrikWebhook(this WebApplication app)
     {
         // Made here, so that what is wrong with files is said before anything listens.

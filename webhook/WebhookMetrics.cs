@@ -3,7 +3,7 @@ using System.Globalization;
 using Fabrik.Admission;
 using Fabrik.Experiments;
 using Fabrik.Metrics;
-using Fabrik.Webhook.Files;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Webhook.Snapshots;
 
 namespace Fabrik.Webhook;

@@ -4,6 +4,7 @@ using Fabrik.Api.Experiments;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
 using Fabrik.Kubernetes;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Storage;
 
 namespace Fabrik.Api;
@@ -31,9 +32,13 @@ public static class ApiExtensions
         return services;
     }
 
+    /// <exception cref="CertificateException">The certificate cannot be used.</exception>
+    /// <exception cref="StorageException">The database cannot be used.</exception>
     public static WebApplication MapFabrikApi(this WebApplication app)
     {
-        app.Services.GetRequiredService<Database>(); // what is wrong with it must be found at start
+        // What is wrong with them must be found at start.
+        app.Services.GetService<ServingCertificate>();
+        app.Services.GetRequiredService<Database>();
         app.UseFabrikHeaders();
         app.UseProblems();
         app.MapOpenApi("/openapi/{documentName}.json");

@@ -7,7 +7,8 @@ public static class Program
     {
         ["webhook"] = Webhook.WebhookBenchmark.RunAsync,
         ["observe"] = ObserveBenchmark.RunAsync,
-        ["runs-api"] = RunsApiBenchmark.RunAsync,
+        ["runs-api"] = RunsApi.RunsApiBenchmark.RunAsync,
+        ["statistics"] = Statistics.StatisticsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,
     };
 

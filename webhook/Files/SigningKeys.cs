@@ -1,4 +1,5 @@
 using Fabrik.Experiments;
+using Fabrik.Kubernetes.Serving;
 
 namespace Fabrik.Webhook.Files;
 

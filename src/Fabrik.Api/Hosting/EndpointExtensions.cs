@@ -1,7 +1,9 @@
 using System.Net;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Metrics;
 using Fabrik.Storage;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Options;
 
 namespace Fabrik.Api.Hosting;
@@ -9,21 +11,23 @@ namespace Fabrik.Api.Hosting;
 /// <summary>Where and how the process listens, and what every answer carries.</summary>
 internal static class EndpointExtensions
 {
-    public static void AddFabrikEndpoint(this IServiceCollection services, ApiOptions options) =>
+    public static void AddFabrikEndpoint(this IServiceCollection services, ApiOptions options)
+    {
+        if (options.TlsDirectory is { } tls)
+            services.AddSingleton(provider => new ServingCertificate(tls, options.Clock, provider.GetRequiredService<ILogger<ServingCertificate>>()));
         services.AddSingleton<IConfigureOptions<KestrelServerOptions>>(provider => new ConfigureOptions<KestrelServerOptions>(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 64 * 1024;
             kestrel.Limits.MaxConcurrentConnections = 1000;
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-            if (options.TlsDirectory is { } directory)
+            if (options.TlsDirectory is not null)
             {
-                var certificate = new Certificate(directory, options.Clock, provider.GetRequiredService<ILogger<Certificate>>());
-                certificate.Get(); // one that cannot be read must be found at start
+                var certificate = provider.GetRequiredService<ServingCertificate>();
                 if (options.LoopbackOnly) kestrel.Listen(IPAddress.Loopback, options.Port, Secure);
                 else kestrel.ListenAnyIP(options.Port, Secure);
 
-                void Secure(ListenOptions listen) => listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => certificate.Get());
+                void Secure(ListenOptions listen) => listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(certificate.Current) });
             }
             else
             {
@@ -31,6 +35,7 @@ internal static class EndpointExtensions
                 kestrel.Listen(IPAddress.Loopback, options.Port);
             }
         }));
+    }
 
     public static void UseFabrikHeaders(this IApplicationBuilder app) => app.Use((context, next) =>
     {

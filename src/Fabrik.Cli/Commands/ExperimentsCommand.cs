@@ -17,7 +17,7 @@ public static class ExperimentsCommand
 
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
-        var command = new Command("experiments", "Show what experiments have shown so far");
+        var command = new Command("experiments", "Plan experiments, and see what they have shown so far");
         command.Aliases.Add("experiment");
         var list = new Command("list", "List the changes that are or were on trial, the youngest last");
         list.Aliases.Add("ls");
@@ -28,6 +28,7 @@ public static class ExperimentsCommand
         var show = new Command("show", "Show one experiment with its evidence over time") { Arguments = { name } };
         show.SetAction((parsed, cancel) => ShowAsync(parsed, parsed.GetValue(name)!, globals, terminal, clock, cancel));
         command.Subcommands.Add(show);
+        PlanningCommands.AddTo(command, globals, terminal);
         return command;
     }
 

@@ -31,14 +31,14 @@ internal sealed class ApiHost : IAsyncDisposable
     /// <summary>The audiences a token is good for; a token that is not here is not known.</summary>
     public Dictionary<string, string[]> Tokens { get; } = new(StringComparer.Ordinal) { ["reader"] = [Names.Audience], ["of-ci"] = [Names.Audience], ["nobody"] = [Names.Audience], ["other"] = ["https://kubernetes.default.svc"] };
 
-    public static async Task<ApiHost> StartAsync(string? tls = null)
+    public static async Task<ApiHost> StartAsync(string? tls = null, TimeProvider? clock = null)
     {
         var cluster = await FakeApiServer.StartAsync();
         var database = new TemporaryDatabase();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster.Config, DataDirectory = database.Path, TlsDirectory = tls, LoopbackOnly = true, Port = 0 });
+        builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster.Config, DataDirectory = database.Path, TlsDirectory = tls, LoopbackOnly = true, Port = 0, Clock = clock ?? TimeProvider.System });
         var api = builder.Build();
         api.MapFabrikApi();
         await api.StartAsync();

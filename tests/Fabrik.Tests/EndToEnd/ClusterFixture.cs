@@ -8,8 +8,12 @@ namespace Fabrik.Tests.EndToEnd;
 /// <summary>
 /// Fabrik on an API server: the one that FABRIK_E2E_KUBECONFIG names, where the webhook is registered by this machine's address, else the sandbox.
 /// </summary>
-public sealed class ClusterFixture : IAsyncLifetime
+[CollectionDefinition(Collection)]
+public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterFixture>
 {
+    /// <summary>One after another and on one set of processes: a cluster has one webhook configuration and three slots.</summary>
+    public const string Collection = "cluster";
+
     private readonly string directory = Directory.CreateTempSubdirectory("fabrik-e2e-").FullName;
     private readonly List<string> namespaces = [];
     private SandboxRun? sandbox;

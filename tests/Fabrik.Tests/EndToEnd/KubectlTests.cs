@@ -5,7 +5,8 @@ using Fabrik.Kubernetes;
 namespace Fabrik.Tests.EndToEnd;
 
 /// <summary>What a person types, with Fabrik on the cluster.</summary>
-public sealed class KubectlTests(ClusterFixture cluster) : IClassFixture<ClusterFixture>, IDisposable
+[Collection(ClusterFixture.Collection)]
+public sealed class KubectlTests(ClusterFixture cluster) : IDisposable
 {
     private readonly string home = Directory.CreateTempSubdirectory("fabrik-kubectl-").FullName;
 

@@ -4,7 +4,8 @@ using Fabrik.Kubernetes;
 
 namespace Fabrik.Tests.EndToEnd;
 
-public sealed class MainJobTests(ClusterFixture cluster) : IClassFixture<ClusterFixture>
+[Collection(ClusterFixture.Collection)]
+public sealed class MainJobTests(ClusterFixture cluster)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

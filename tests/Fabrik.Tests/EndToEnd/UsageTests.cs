@@ -3,7 +3,8 @@ using Fabrik.Kubernetes;
 
 namespace Fabrik.Tests.EndToEnd;
 
-public sealed class UsageTests(ClusterFixture cluster) : IClassFixture<ClusterFixture>
+[Collection(ClusterFixture.Collection)]
+public sealed class UsageTests(ClusterFixture cluster)
 {
     [Fact]
     public async Task A_job_shows_what_it_used_with_no_more_than_the_cluster_itself_has()

@@ -1,5 +1,6 @@
 using Fabrik.Experiments;
 using Fabrik.Kubernetes;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Webhook;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -14,7 +15,7 @@ public class StartTests
     public void Without_a_certificate_it_does_not_start_and_names_the_variable()
     {
         var directory = Directory.CreateTempSubdirectory("fabrik-webhook-").FullName;
-        Should.Throw<WebhookException>(() => Start(directory)).Message.ShouldContain(Names.Variables.TlsDirectory);
+        Should.Throw<CertificateException>(() => Start(directory)).Message.ShouldContain(Names.Variables.TlsDirectory);
         Directory.Delete(directory, recursive: true);
     }
 

@@ -1,27 +1,27 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Microsoft.Extensions.Logging;
 
-namespace Fabrik.Webhook.Files;
+namespace Fabrik.Kubernetes.Serving;
 
 /// <summary>tls.crt and tls.key of a directory, ready for handshakes. Connections keep the certificate they began with.</summary>
-internal sealed class ServingCertificate : IDisposable
+public sealed class ServingCertificate : IDisposable
 {
     private readonly WatchedFiles files;
     private volatile SslServerAuthenticationOptions? current;
     private DateTimeOffset expires;
 
-    /// <exception cref="WebhookException">There is no usable certificate yet.</exception>
-    public ServingCertificate(WebhookOptions options, ILogger<ServingCertificate> logger)
+    /// <exception cref="CertificateException">There is no usable certificate yet.</exception>
+    public ServingCertificate(string directory, TimeProvider clock, ILogger logger)
     {
-        var directory = options.TlsDirectory;
         try
         {
-            files = new WatchedFiles([Path.Combine(directory, "tls.crt"), Path.Combine(directory, "tls.key")], Use, options.Clock, logger);
+            files = new WatchedFiles([Path.Combine(directory, "tls.crt"), Path.Combine(directory, "tls.key")], Use, clock, logger);
         }
         catch (Exception e)
         {
-            throw new WebhookException($"there is no usable certificate: {e.Message}; {Names.Variables.TlsDirectory} must name a directory with tls.crt and tls.key in PEM form", e);
+            throw new CertificateException($"there is no usable certificate: {e.Message}; {Names.Variables.TlsDirectory} must name a directory with tls.crt and tls.key in PEM form", e);
         }
     }
 

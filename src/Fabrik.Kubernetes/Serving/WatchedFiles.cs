@@ -1,10 +1,12 @@
-namespace Fabrik.Webhook.Files;
+using Microsoft.Extensions.Logging;
+
+namespace Fabrik.Kubernetes.Serving;
 
 /// <summary>
 /// Files that belong together, read again every few seconds and given on when their content changed. Looking at the content instead of
 /// at events survives every way in which a mounted Secret is swapped. What cannot be used is refused once, and the old content stays.
 /// </summary>
-internal sealed partial class WatchedFiles : IDisposable
+public sealed partial class WatchedFiles : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
     private const int MaximumBytes = 1024 * 1024;
