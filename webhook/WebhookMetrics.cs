@@ -2,8 +2,8 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using Fabrik.Admission;
 using Fabrik.Experiments;
-using Fabrik.Metrics;
 using Fabrik.Kubernetes.Serving;
+using Fabrik.Metrics;
 using Fabrik.Webhook.Snapshots;
 
 namespace Fabrik.Webhook;

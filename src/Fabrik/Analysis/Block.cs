@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 
 namespace Fabrik.Analysis;
 
@@ -10,6 +11,7 @@ namespace Fabrik.Analysis;
 public readonly record struct Block(int TreatedGood, int Treated, int ControlGood, int Control)
 {
     /// <summary>With good and bad exchanged.</summary>
+    [JsonIgnore]
     public Block Flipped => new(Treated - TreatedGood, Treated, Control - ControlGood, Control);
 
     /// <summary>Units of a block at a share of treated units: as many as have one treated unit on average, at least 4.</summary>

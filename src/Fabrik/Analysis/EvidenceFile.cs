@@ -106,5 +106,5 @@ public sealed record Evaluation(IReadOnlyList<EvaluatedBlock> Blocks, Decision D
 [JsonSerializable(typeof(EvidenceFile))]
 [JsonSerializable(typeof(Evaluation))]
 [JsonSerializable(typeof(Forecast))]
-[JsonSerializable(typeof(Evidence))]
+[JsonSerializable(typeof(ExperimentState))]
 public sealed partial class EvidenceJson : JsonSerializerContext;
