@@ -45,7 +45,7 @@ public static class StatusView
                 view.Field("Decision", EvidenceText.When(report));
             }
 
-            view.Field(line.Report is { Verdict: not (null or "continue") } ? "Why" : "Not yet", line.Report is { Reasons.Count: > 0 } said ? string.Join("; ", said.Reasons) : line.Reason ?? (status.EvidenceMissing is null ? "not analysed so far" : null));
+            view.Field(line.Report is { Verdict: not (null or "continue") } ? "Why" : "Not yet", line.Report is { Reasons.Count: > 0 } said ? string.Join("; ", said.Reasons) : line.NotYet ?? line.Reason ?? (status.EvidenceMissing is null ? "not analysed so far" : null));
         });
         view.Section("Waiting for a person", status.Waiting, line =>
         {

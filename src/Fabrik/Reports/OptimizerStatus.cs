@@ -96,6 +96,9 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
 {
     public ExperimentReport? Report { get; init; }
 
+    /// <summary>Runs that are missing before anything can be decided, and when they will have come at the rate so far; null where there are enough.</summary>
+    public string? NotYet { get; init; }
+
     public static ChangeStatusLine Of(OptimizationChange change, PolicySpec policy, ExperimentReport? report, DateTimeOffset now)
     {
         var status = change.Status;
@@ -110,7 +113,18 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
             since, status.Share, NeedsApproval(change, policy, report), status.Reason ?? status.Conditions.LastOrDefault(condition => condition.Message is { Length: > 0 })?.Message)
         {
             Report = report is null ? null : report with { Points = null },
+            NotYet = change.Phase is Phase.ExperimentRunning or Phase.Analyzing && report is not null ? TooFew(report, policy.Experiments.MinimumRunsPerArm) : null,
         };
+    }
+
+    private static string? TooFew(ExperimentReport report, int least)
+    {
+        var (arm, name) = report.Treatment.Runs <= report.Control.Runs ? (report.Treatment, "treated") : (report.Control, "control");
+        if (arm.Runs >= least) return null;
+        var text = $"{arm.Runs} of at least {least} {name} runs have ended";
+        if (arm.Runs < 2 || report.FirstRunAt is not { } first || report.LastRunAt is not { } last || last <= first) return text;
+        var left = (last - first) / arm.Runs * (least - arm.Runs);
+        return $"{text}; the others take about {(left.TotalDays >= 1.5 ? $"{left.TotalDays:0} days" : left.TotalHours >= 1.5 ? $"{left.TotalHours:0} hours" : $"{Math.Max(1, left.TotalMinutes):0} minutes")} at the rate so far";
     }
 
     /// <summary>

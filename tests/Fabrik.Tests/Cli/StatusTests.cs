@@ -70,6 +70,19 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         text.ShouldNotContain('\e');
     }
 
+    [Theory]
+    [InlineData(23, 205, 46, "23 of at least 30 treated runs have ended; the others take about 14 hours at the rate so far")]
+    [InlineData(10, 90, 240, "10 of at least 30 treated runs have ended; the others take about 20 days at the rate so far")]
+    [InlineData(40, 12, 6, "12 of at least 30 control runs have ended; the others take about 9 hours at the rate so far")]
+    [InlineData(1, 0, 5, "0 of at least 30 control runs have ended")]
+    [InlineData(30, 300, 5, null)]
+    public void Checklist_53_too_few_runs_are_told_with_when_there_will_be_enough(int treated, int control, int hours, string? expected)
+    {
+        var report = EvidenceTests.Some.Report("x") with { Treatment = new ArmReport(treated, 0, 0), Control = new ArmReport(control, 0, 0), FirstRunAt = Now.AddHours(-hours), LastRunAt = Now };
+
+        ChangeStatusLine.Of(Change("x", Phase.ExperimentRunning), new PolicySpec(), report, Now).NotYet.ShouldBe(expected);
+    }
+
     [Fact]
     public void Foreign_text_moves_no_cursor()
     {
