@@ -56,7 +56,7 @@ internal static partial class ExperimentsApi
         if (wrong is not null) return wrong.ToResult();
         if (await reviews.MayAsync(caller, "list", query!.Namespace, http.RequestAborted) is { } refused) return refused.ToResult();
         var names = experiments.Names(query.After, query.Limit + 1);
-        var page = names.Take(query.Limit).Select(name => experiments.Get(name, query.Namespace)).OfType<ExperimentCount>().Select(found => Report(found, analyses.Newest(found.Change)) with { Points = null }).ToList();
+        var page = names.Take(query.Limit).Select(name => experiments.Get(name, query.Namespace)).OfType<ExperimentCount>().Select(found => Report(found, Seen(analyses, found.Change, query)) with { Points = null }).ToList();
         return TypedResults.Ok(new ExperimentList(page, names.Count > query.Limit ? names[query.Limit - 1] : null));
     }
 
@@ -67,8 +67,11 @@ internal static partial class ExperimentsApi
         var (query, wrong) = Parse(http.Request.Query, 1);
         if (wrong is not null) return wrong.ToResult();
         if (await reviews.MayAsync(caller, "get", query!.Namespace, http.RequestAborted) is { } refused) return refused.ToResult();
-        return ChangeName().IsMatch(change) && experiments.Get(change, query.Namespace) is { } found ? TypedResults.Ok(Report(found, analyses.Newest(change))) : Problem.NoSuchExperiment(change).ToResult();
+        return ChangeName().IsMatch(change) && experiments.Get(change, query.Namespace) is { } found ? TypedResults.Ok(Report(found, Seen(analyses, change, query))) : Problem.NoSuchExperiment(change).ToResult();
     }
+
+    /// <summary>Evidence is of all namespaces together, so who asks for one gets the counts alone.</summary>
+    private static StoredAnalysis? Seen(AnalysisStore analyses, string change, Query query) => query.Namespace is null ? analyses.Newest(change) : null;
 
     /// <summary>Treatment and control while it was tried; of an applied change its runs are the treatment.</summary>
     private static ExperimentReport Report(ExperimentCount found, StoredAnalysis? analysis)
