@@ -22,6 +22,8 @@ public static class CronJobsExtensions
         services.AddSingleton<RunObserver>();
         services.AddHostedService<Leading>();
         services.AddUsage(options);
+        services.AddSingleton<MemberReader>();
+        services.AddSingleton<AnalysisStore>();
         services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
@@ -52,6 +54,7 @@ public static class CronJobsExtensions
         {
             quartz.Every<ObserveRuns>(ObserveRuns.Interval);
             quartz.Every<MeasureRuns>(options.MeasureEvery);
+            quartz.Every<AnalyseExperiments>(AnalyseExperiments.Interval);
         });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
     }

@@ -20,6 +20,7 @@ public static class ApiExtensions
         services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
         services.AddSingleton<RunReader>();
         services.AddSingleton<ExperimentReader>();
+        services.AddSingleton<AnalysisStore>();
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Fabrik.Api.Callers;
+using Fabrik.Experiments;
 using Fabrik.Reports;
 using Fabrik.Storage;
 using Microsoft.AspNetCore.OpenApi;
@@ -47,7 +48,7 @@ internal static partial class ExperimentsApi
             : new OpenApiSchema { Type = JsonSchemaType.String },
     };
 
-    private static async Task<IResult> ListAsync(HttpContext http, Reviews reviews, ExperimentReader experiments)
+    private static async Task<IResult> ListAsync(HttpContext http, Reviews reviews, ExperimentReader experiments, AnalysisStore analyses)
     {
         var (caller, stranger) = await reviews.IdentifyAsync(http);
         if (caller is null) return stranger!.ToResult();
@@ -55,29 +56,41 @@ internal static partial class ExperimentsApi
         if (wrong is not null) return wrong.ToResult();
         if (await reviews.MayAsync(caller, "list", query!.Namespace, http.RequestAborted) is { } refused) return refused.ToResult();
         var names = experiments.Names(query.After, query.Limit + 1);
-        var page = names.Take(query.Limit).Select(name => experiments.Get(name, query.Namespace)).OfType<ExperimentCount>().Select(Report).ToList();
+        var page = names.Take(query.Limit).Select(name => experiments.Get(name, query.Namespace)).OfType<ExperimentCount>().Select(found => Report(found, Seen(analyses, found.Change, query)) with { Points = null }).ToList();
         return TypedResults.Ok(new ExperimentList(page, names.Count > query.Limit ? names[query.Limit - 1] : null));
     }
 
-    private static async Task<IResult> GetAsync(string change, HttpContext http, Reviews reviews, ExperimentReader experiments)
+    private static async Task<IResult> GetAsync(string change, HttpContext http, Reviews reviews, ExperimentReader experiments, AnalysisStore analyses)
     {
         var (caller, stranger) = await reviews.IdentifyAsync(http);
         if (caller is null) return stranger!.ToResult();
         var (query, wrong) = Parse(http.Request.Query, 1);
         if (wrong is not null) return wrong.ToResult();
         if (await reviews.MayAsync(caller, "get", query!.Namespace, http.RequestAborted) is { } refused) return refused.ToResult();
-        return ChangeName().IsMatch(change) && experiments.Get(change, query.Namespace) is { } found ? TypedResults.Ok(Report(found)) : Problem.NoSuchExperiment(change).ToResult();
+        return ChangeName().IsMatch(change) && experiments.Get(change, query.Namespace) is { } found ? TypedResults.Ok(Report(found, Seen(analyses, change, query))) : Problem.NoSuchExperiment(change).ToResult();
     }
 
+    /// <summary>Evidence is of all namespaces together, so who asks for one gets the counts alone.</summary>
+    private static StoredAnalysis? Seen(AnalysisStore analyses, string change, Query query) => query.Namespace is null ? analyses.Newest(change) : null;
+
     /// <summary>Treatment and control while it was tried; of an applied change its runs are the treatment.</summary>
-    private static ExperimentReport Report(ExperimentCount found)
+    private static ExperimentReport Report(ExperimentCount found, StoredAnalysis? analysis)
     {
         ArmReport Arm(string role) => found.Arms.FirstOrDefault(arm => arm.Role == role) is { } arm
             ? new ArmReport(arm.Ended, arm.Succeeded, arm.OomKilled) { Running = arm.Runs - arm.Ended }
             : new ArmReport(0, 0, 0);
+        var evidence = analysis?.State.Evidence;
         return new ExperimentReport
         {
             Change = found.Change,
+            ExperimentId = analysis?.Experiment,
+            Generation = analysis?.Generation ?? 0,
+            AnalyzedAt = analysis?.AnalyzedAt,
+            Evidence = evidence is null ? null : new EvidenceReport(
+                analysis!.Goal == Goal.Win ? evidence.Win.Maximum : evidence.NonInferiorGoal.Maximum, evidence.NonInferior.Maximum, evidence.Harm.Maximum, analysis.Threshold),
+            Verdict = analysis is null ? null : WireNames.Of(analysis.Verdict.Decision),
+            Reasons = analysis?.Verdict.Reasons ?? [],
+            Points = analysis?.State.Points,
             FirstRunAt = found.FirstRunAt,
             LastRunAt = found.LastRunAt,
             Treatment = Arm("treatment"),

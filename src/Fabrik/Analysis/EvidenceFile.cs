@@ -107,4 +107,5 @@ public sealed record Evaluation(IReadOnlyList<EvaluatedBlock> Blocks, Decision D
 [JsonSerializable(typeof(Evaluation))]
 [JsonSerializable(typeof(Forecast))]
 [JsonSerializable(typeof(ExperimentState))]
+[JsonSerializable(typeof(Verdict))]
 public sealed partial class EvidenceJson : JsonSerializerContext;

@@ -1,5 +1,8 @@
+using Fabrik.Analysis;
 using Fabrik.Experiments;
+using Fabrik.Reports;
 using Fabrik.Runs;
+using Fabrik.Storage;
 using Fabrik.Tests.Runs;
 
 namespace Fabrik.Tests.Api;
@@ -18,6 +21,28 @@ public class ExperimentsApiTests
         memory.TryGetProperty("applied", out _).ShouldBeFalse();
         memory.TryGetProperty("evidence", out _).ShouldBeFalse();
         (await host.JsonAsync($"{Names.Paths.Experiments}/older")).GetProperty("applied").GetProperty("runs").GetInt32().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_the_last_analysis_found_is_told_whole_of_one_experiment_without_points_in_lists_and_not_of_a_single_namespace()
+    {
+        await using var host = await StartAsync();
+        var state = new ExperimentState { Points = { new EvidencePoint(10, 1.5, 1.25, 0.5) } };
+        state.Evidence.Win.MaximumLog = Math.Log(7.5);
+        var verdict = new Verdict(Decision.Continue, ["12 of 30 treated runs"], 0.8);
+        new AnalysisStore(host.Database.Database).Save(new StoredAnalysis("uid", DateTimeOffset.UnixEpoch, "memory", "exp-1", 3, DateTimeOffset.UnixEpoch.AddDays(1), Goal.Win, verdict, 20, state));
+
+        var memory = await host.JsonAsync($"{Names.Paths.Experiments}/memory");
+        memory.GetProperty("verdict").GetString().ShouldBe("continue");
+        memory.GetProperty("reasons")[0].GetString().ShouldBe("12 of 30 treated runs");
+        memory.GetProperty("evidence").GetProperty("win").GetDouble().ShouldBe(7.5, 1e-9);
+        memory.GetProperty("evidence").GetProperty("threshold").GetDouble().ShouldBe(20, 1e-9);
+        memory.GetProperty("points")[0].GetRawText().ShouldBe("""{"runs":10,"win":1.5,"nonInferior":1.25,"harm":0.5}""");
+
+        var listed = (await host.JsonAsync(Names.Paths.Experiments)).GetProperty("items").EnumerateArray().Single(item => item.GetProperty("change").GetString() == "memory");
+        listed.GetProperty("verdict").GetString().ShouldBe("continue");
+        listed.TryGetProperty("points", out _).ShouldBeFalse();
+        (await host.JsonAsync($"{Names.Paths.Experiments}/memory?namespace=ci", "of-ci")).TryGetProperty("evidence", out _).ShouldBeFalse();
     }
 
     [Fact]

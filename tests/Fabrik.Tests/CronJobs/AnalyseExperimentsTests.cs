@@ -1,0 +1,174 @@
+using System.Text.Json.Nodes;
+using Fabrik.Analysis;
+using Fabrik.CronJobs;
+using Fabrik.CronJobs.Hosting;
+using Fabrik.Experiments;
+using Fabrik.Kubernetes;
+using Fabrik.Runs;
+using Fabrik.Storage;
+using Fabrik.Tests.Kubernetes;
+using Fabrik.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Fabrik.Tests.CronJobs;
+
+/// <summary>From runs in a database and changes on an API server to stored evidence.</summary>
+public sealed class AnalyseExperimentsTests : IAsyncLifetime
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 20, 12, 0, 0, TimeSpan.Zero);
+    private readonly FakeCluster cluster = new();
+    private readonly TemporaryDatabase database = new();
+    private readonly TestClock clock = new(Start);
+    private FakeApiServer server = null!;
+    private KubernetesClient client = null!;
+
+    [Fact]
+    public async Task A_memory_change_that_stops_the_kills_is_found_better_and_the_evidence_is_stored()
+    {
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        Write(1, 400, _ => false, seq => seq % 3 == 0);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+
+        var stored = Newest("memory");
+        stored.Verdict.Decision.ShouldBe(Decision.Rollout);
+        (stored.Goal, stored.Experiment, stored.AnalyzedAt, stored.Threshold).ShouldBe((Goal.Win, "exp-1", clock.GetUtcNow(), new DecisionRules().Threshold));
+        stored.State.Evidence.Goal.ShouldBe(new Tally(40, 40, stored.State.Evidence.Goal.ControlGood, 360));
+        stored.State.Points.Count.ShouldBe((int)stored.State.Blocks);
+    }
+
+    [Fact]
+    public async Task A_change_that_makes_runs_fail_is_harm_at_the_next_look()
+    {
+        await RunningAsync("harm", "cpuLimit", "10m");
+        Write(1, 80, _ => true, _ => false);
+        clock.Advance(TimeSpan.FromHours(3));
+        await LookAsync();
+        Newest("harm").Verdict.Decision.ShouldBe(Decision.Rollback);
+    }
+
+    [Fact]
+    public async Task Looks_in_between_and_restarts_count_every_run_once()
+    {
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        for (var from = 1; from <= 381; from += 20)
+        {
+            Write(from, from + 19, _ => false, seq => seq % 3 == 0);
+            clock.Advance(TimeSpan.FromHours(1));
+            await LookAsync();
+            await LookAsync();
+            database.Reopen();
+        }
+
+        var split = Newest("memory").State.Evidence;
+        (split.Success.Treated + split.Success.Control).ShouldBe(400);
+        split.Goal.Treated.ShouldBe(40);
+        Newest("memory").State.Phases.ShouldHaveSingleItem().Treated.ShouldBe(40);
+    }
+
+    [Fact]
+    public async Task Runs_of_an_earlier_trial_do_not_count_in_a_later_one()
+    {
+        Write(1, 100, _ => true, _ => false);
+        clock.Advance(TimeSpan.FromDays(2));
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        await LookAsync();
+        Newest("memory").State.Evidence.Success.ShouldBe(new Tally());
+    }
+
+    [Fact]
+    public async Task A_change_edited_into_nonsense_keeps_no_other_from_being_looked_at()
+    {
+        await client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, JsonNode.Parse("""{"metadata":{"name":"a-nonsense"},"spec":7,"status":{"phase":"experiment_running"}}""")!, default);
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        await LookAsync();
+        Newest("memory").Verdict.Decision.ShouldBe(Decision.Continue);
+    }
+
+    [Fact]
+    public async Task Without_an_experiment_nothing_is_stored()
+    {
+        await client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, JsonNode.Parse("""{"metadata":{"name":"idle"},"spec":{"type":"resource","change":{"memoryLimit":"4Gi"}}}""")!, default);
+        await LookAsync();
+        new AnalysisStore(database.Database).Newest("idle").ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData(0.1, 0.1, 0.1, 0, 0.1 / 0.75)]
+    [InlineData(0.1, 0, 0, 0, 0.1 / 0.95)]
+    [InlineData(0.19, 0.1, 0, 2, 0.19 / 0.75)]
+    public void The_share_among_treated_and_controls_leaves_out_what_other_experiments_and_holdbacks_take(double share, double second, double third, int heldBack, double expected)
+    {
+        OptimizationChange Made(string name, Phase phase, double? of, int? holdback = null) => new()
+        {
+            Metadata = new ChangeMetadata { Name = name, CreationTimestamp = Start },
+            Spec = new ChangeSpec { Change = new Treatment { MemoryLimit = "4Gi" } },
+            Status = new ChangeStatus { Phase = phase, Share = of, Holdback = holdback },
+        };
+
+        var change = Made("one", Phase.ExperimentRunning, share);
+        var all = new List<OptimizationChange> { change };
+        if (second > 0) all.Add(Made("two", Phase.ExperimentRunning, second));
+        if (third > 0) all.Add(Made("three", Phase.ExperimentRunning, third));
+        for (var i = 0; i < heldBack; i++) all.Add(Made($"applied-{i}", Phase.Applied, null, i));
+        all.Add(Made("applied", Phase.Applied, null));
+        var look = ExperimentLook.Of(change, all, new PolicySpec(), Start.AddDays(1));
+        look.TreatedShare.ShouldBe(expected, 1e-9);
+        (look.IsMemory, look.IsOver, look.StartedAt).ShouldBe((true, false, Start));
+        ExperimentLook.Of(change, all, new PolicySpec(), Start.AddDays(15)).IsOver.ShouldBeTrue();
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        server = await FakeApiServer.StartAsync(cluster.Answer);
+        client = new KubernetesClient(server.Config, TimeProvider.System);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        client.Dispose();
+        await server.DisposeAsync();
+        database.Dispose();
+    }
+
+    private StoredAnalysis Newest(string change) => new AnalysisStore(database.Database).Newest(change).ShouldNotBeNull();
+
+    private async Task LookAsync()
+    {
+        using var metrics = new SchedulerMetrics(clock);
+        await new AnalyseExperiments(client, database.Members, new AnalysisStore(database.Database), metrics, clock, NullLogger<AnalyseExperiments>.Instance).AnalyseAsync(TestContext.Current.CancellationToken);
+    }
+
+    private Task RunningAsync(string name, string what, string value) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject
+    {
+        ["metadata"] = new JsonObject { ["name"] = name },
+        ["spec"] = new JsonObject { ["type"] = "resource", ["change"] = new JsonObject { [what] = value }, ["goal"] = "win" },
+        ["status"] = new JsonObject { ["phase"] = "experiment_running", ["slot"] = 0, ["share"] = 0.1, ["experimentId"] = "exp-1", ["startedAt"] = clock.GetUtcNow().ToString("O") },
+    }, default);
+
+    /// <summary>Every tenth is treated; the others fare as told. Jobs come a minute apart and take ten seconds.</summary>
+    private void Write(int from, int to, Func<int, bool> treatedFails, Func<int, bool> controlOoms) => database.Store.Write(
+    [
+        .. Enumerable.Range(from, to - from + 1).Select(seq =>
+        {
+            var isTreated = seq % 10 == 0;
+            var (fails, oom) = (isTreated && treatedFails(seq), !isTreated && controlOoms(seq));
+            var created = Start.AddMinutes(seq);
+            var run = new Run
+            {
+                Id = $"{seq}",
+                Namespace = "ci",
+                Name = $"job-{seq}",
+                Arm = isTreated ? Arm.Treatment : Arm.Control,
+                Experiments = ["memory", "harm"],
+                Stratum = "s",
+                CreatedAt = created,
+                StartedAt = created,
+                FinishedAt = created.AddSeconds(10),
+                Outcome = fails || oom ? Outcome.Failed : Outcome.Succeeded,
+                OomKilled = oom,
+            };
+            return new RunChange(run, new Fabrik.Runs.Evidence { Id = run.Id, Job = null }, [], null);
+        }),
+    ]);
+}
