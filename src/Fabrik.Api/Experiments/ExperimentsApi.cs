@@ -14,6 +14,7 @@ internal static partial class ExperimentsApi
 {
     private const int MaximumLimit = 100;
     private const int DefaultLimit = 50;
+    private const double Confidence = 0.95;
 
     private sealed record Query(string? Namespace, int Limit, string? After);
 
@@ -91,6 +92,7 @@ internal static partial class ExperimentsApi
             Verdict = analysis is null ? null : WireNames.Of(analysis.Verdict.Decision),
             Reasons = analysis?.Verdict.Reasons ?? [],
             Points = analysis?.State.Points,
+            Duration = analysis?.State.Duration is { Count: > 1 } duration && duration.Interval(Confidence) is var (low, high) ? new RatioReport(duration.Ratio, low, high) : null,
             FirstRunAt = found.FirstRunAt,
             LastRunAt = found.LastRunAt,
             Treatment = Arm("treatment"),

@@ -21,6 +21,9 @@ public sealed class ExperimentState
     public List<SharePhase> Phases { get; init; } = [];
     public List<EvidencePoint> Points { get; init; } = [];
 
+    /// <summary>Treated over control, of runs as they end.</summary>
+    public RatioSequence Duration { get; init; } = new();
+
     /// <summary>Blocks between two points.</summary>
     public int PointEvery { get; set; } = 1;
     public long Blocks { get; set; }
@@ -100,7 +103,9 @@ public sealed class ExperimentState
         var ended = member.Outcome != Outcome.Running;
         var before = queue.Put(new WaitingRun(created, member.Seq, isTreated, ended, member.Outcome == Outcome.Succeeded, !member.OomKilled));
         if (before is null) PhaseOf(created).Count(isTreated, 1);
-        if (ended && before is not { HasEnded: true } && member.DurationSeconds is { } seconds) queue.Took(seconds);
+        if (!ended || before is { HasEnded: true } || member.DurationSeconds is not { } seconds) return;
+        queue.Took(seconds);
+        Duration.Add(isTreated, seconds, PhaseOf(created).Share);
     }
 
     private SharePhase PhaseOf(long created)

@@ -35,6 +35,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         (stored.Goal, stored.Experiment, stored.AnalyzedAt, stored.Threshold).ShouldBe((Goal.Win, "exp-1", clock.GetUtcNow(), new DecisionRules().Threshold));
         stored.State.Evidence.Goal.ShouldBe(new Tally(40, 40, stored.State.Evidence.Goal.ControlGood, 360));
         stored.State.Points.Count.ShouldBe((int)stored.State.Blocks);
+        (stored.State.Duration.Count, stored.State.Duration.Ratio).ShouldBe((400, 1));
     }
 
     [Fact]
