@@ -33,7 +33,7 @@ public sealed class TlsTests : IDisposable
             while (!stop.IsCancellationRequested)
             {
                 using var client = Client();
-                using var answer = await GetAsync(client, api);
+                using var answer = await client.GetAsync(new Uri(api.Url, Names.Paths.Live)); // no review of a caller, which the clock below would time out
                 if (!answer.IsSuccessStatusCode) Interlocked.Increment(ref failed);
             }
         })).ToArray();
@@ -75,7 +75,7 @@ public sealed class TlsTests : IDisposable
     {
         var seen = new List<string>();
         using var client = Client(seen);
-        using var answer = await GetAsync(client, api);
+        using var answer = await client.GetAsync(new Uri(api.Url, Names.Paths.Live));
         answer.IsSuccessStatusCode.ShouldBeTrue();
         return seen.ShouldHaveSingleItem();
     }
