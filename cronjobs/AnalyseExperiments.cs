@@ -55,10 +55,7 @@ public sealed partial class AnalyseExperiments(KubernetesClient cluster, MemberR
         {
             var page = members.Updated(change.Name, state.Revision, PageSize).ToList();
             if (page.Count == 0) break;
-
-            // Runs from before this trial belong to an earlier one of the same name.
-            state.Take(page.Where(member => member.CreatedAt >= look.StartedAt));
-            state.Revision = page[^1].Revision;
+            state.Take(page);
         }
 
         state.Release(now, look.IsMemory, look.Rules);

@@ -46,5 +46,11 @@ public sealed class GlobalOptions
     public Task<ApiConnection> ApiAsync(ParseResult parsed, KubernetesClient cluster, Terminal terminal, CancellationToken cancel) =>
         ApiConnection.OpenAsync(cluster, parsed.GetValue(Server) ?? terminal.Variable(Names.Variables.Server), cancel);
 
+    /// <summary>Where changes live: the namespace that was given, else the control plane's.</summary>
+    public string ChangeNamespace(ParseResult parsed) => parsed.GetValue(Namespace) ?? Names.SystemNamespace;
+
+    /// <summary>The same for lists: null with --all-namespaces.</summary>
+    public string? ChangeScope(ParseResult parsed) => parsed.GetValue(AllNamespaces) ? null : ChangeNamespace(parsed);
+
     public Printer Printer(ParseResult parsed, Terminal terminal) => new(terminal, parsed.GetValue(Output), !parsed.GetValue(NoHeaders));
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Fabrik.Api.Callers;
+using Fabrik.Api.Runs;
 using Fabrik.Experiments;
 using Fabrik.Reports;
 using Fabrik.Storage;
@@ -10,7 +10,7 @@ using Microsoft.OpenApi;
 namespace Fabrik.Api.Experiments;
 
 /// <summary>Experiments as the runs tell of them. Callers need the same permissions as for runs; a namespace narrows both.</summary>
-internal static partial class ExperimentsApi
+internal static class ExperimentsApi
 {
     private const int MaximumLimit = 100;
     private const int DefaultLimit = 50;
@@ -68,7 +68,7 @@ internal static partial class ExperimentsApi
         var (query, wrong) = Parse(http.Request.Query, 1);
         if (wrong is not null) return wrong.ToResult();
         if (await reviews.MayAsync(caller, "get", query!.Namespace, http.RequestAborted) is { } refused) return refused.ToResult();
-        return ChangeName().IsMatch(change) && experiments.Get(change, query.Namespace) is { } found ? TypedResults.Ok(Report(found, Seen(analyses, change, query))) : Problem.NoSuchExperiment(change).ToResult();
+        return RunParameters.Name().IsMatch(change) && experiments.Get(change, query.Namespace) is { } found ? TypedResults.Ok(Report(found, Seen(analyses, change, query))) : Problem.NoSuchExperiment(change).ToResult();
     }
 
     /// <summary>Evidence is of all namespaces together, so who asks for one gets the counts alone.</summary>
@@ -111,9 +111,9 @@ internal static partial class ExperimentsApi
             if (values is not [{ Length: > 0 and <= 256 } value]) return (null, Problem.BadParameter(name, "it must be given once, and not empty", "give one value"));
             Query? applied = name switch
             {
-                "namespace" => Label().IsMatch(value) ? query with { Namespace = value } : null,
+                "namespace" => RunParameters.Label().IsMatch(value) ? query with { Namespace = value } : null,
                 "limit" => int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is > 0 and <= MaximumLimit ? query with { Limit = limit } : null,
-                _ => ChangeName().IsMatch(value) ? query with { After = value } : null,
+                _ => RunParameters.Name().IsMatch(value) ? query with { After = value } : null,
             };
             if (applied is null)
                 return (null, Problem.BadParameter(name, $"\"{value}\" is not usable", name switch { "namespace" => "give a namespace's name", "limit" => $"give a number from 1 to {MaximumLimit}", _ => "give the value of next of an earlier answer" }));
@@ -122,10 +122,4 @@ internal static partial class ExperimentsApi
 
         return (query, null);
     }
-
-    [GeneratedRegex("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
-    private static partial Regex Label();
-
-    [GeneratedRegex("^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
-    private static partial Regex ChangeName();
 }

@@ -100,10 +100,10 @@ internal static partial class RunParameters
             && time >= DateTimeOffset.UnixEpoch ? time : null;
 
     [GeneratedRegex("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
-    private static partial Regex Label();
+    internal static partial Regex Label();
 
     [GeneratedRegex("^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
-    private static partial Regex Name();
+    internal static partial Regex Name();
 
     [GeneratedRegex("^[a-z0-9][-.a-z0-9]{0,252}$", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Prefix();

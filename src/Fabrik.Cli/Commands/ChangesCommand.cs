@@ -33,7 +33,7 @@ public static class ChangesCommand
     {
         using var client = globals.Cluster(parsed, clock);
         var all = parsed.GetValue(globals.AllNamespaces);
-        var scope = all ? null : parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
+        var scope = globals.ChangeScope(parsed);
         var items = new List<JsonElement>();
         await foreach (var item in client.ListAsync(Kinds.OptimizationChange, scope, cancel)) items.Add(item.Json);
         items.Sort((one, other) => string.CompareOrdinal(Text(one, "metadata", "creationTimestamp"), Text(other, "metadata", "creationTimestamp")));
@@ -43,7 +43,7 @@ public static class ChangesCommand
     private static async Task ShowAsync(ParseResult parsed, string name, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
         using var client = globals.Cluster(parsed, clock);
-        var item = await client.GetAsync(Kinds.OptimizationChange, parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace, name, cancel);
+        var item = await client.GetAsync(Kinds.OptimizationChange, globals.ChangeNamespace(parsed), name, cancel);
         var change = ObjectJson.Change(item.Json);
         var spec = change.Spec;
         globals.Printer(parsed, terminal).One(item.Json,

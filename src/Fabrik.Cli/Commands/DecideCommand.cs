@@ -56,7 +56,7 @@ public static class DecideCommand
         ParseResult parsed, string name, string word, string? reason, Func<OptimizationChange, string> next, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
         using var client = globals.Cluster(parsed, clock);
-        var ns = parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
+        var ns = globals.ChangeNamespace(parsed);
         var by = await WhoAmI.AskAsync(client, cancel);
         var at = clock.GetUtcNow();
         var follows = string.Empty;

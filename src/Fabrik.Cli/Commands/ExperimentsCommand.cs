@@ -36,7 +36,7 @@ public static class ExperimentsCommand
     {
         using var cluster = globals.Cluster(parsed, clock);
         using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
-        var scope = parsed.GetValue(globals.AllNamespaces) ? null : parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
+        var scope = globals.ChangeScope(parsed);
         var changes = (await reader.ChangesAsync(scope, cancel)).Where(item => Tried(ObjectJson.Change(item.Json))).OrderBy(item => item.CreationTimestamp).ToList();
         var (newest, missing) = await reader.ReportsAsync(changes.TakeLast(MostReports).Select(item => item.Name), cancel);
         var items = changes.Select(item => Joined(item.Json, newest.GetValueOrDefault(item.Name))).ToList();
@@ -61,7 +61,7 @@ public static class ExperimentsCommand
     {
         using var cluster = globals.Cluster(parsed, clock);
         using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
-        var item = await cluster.GetAsync(Kinds.OptimizationChange, parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace, name, cancel);
+        var item = await cluster.GetAsync(Kinds.OptimizationChange, globals.ChangeNamespace(parsed), name, cancel);
         var change = ObjectJson.Change(item.Json);
         var (report, missing) = await reader.GetAsync($"{Names.Paths.Experiments}/{Uri.EscapeDataString(name)}", ReportJson.Default.ExperimentReport, cancel);
         var format = parsed.GetValue(globals.Output);

@@ -35,7 +35,7 @@ public static class HistoryCommand
     {
         using var cluster = globals.Cluster(parsed, clock);
         using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
-        var scope = parsed.GetValue(globals.AllNamespaces) ? null : parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
+        var scope = globals.ChangeScope(parsed);
         var since = clock.GetUtcNow() - span;
         var changes = (await reader.ChangesAsync(scope, cancel)).Select(item => ObjectJson.Change(item.Json)).ToList();
         var (recorded, missing) = await reader.ListAsync(

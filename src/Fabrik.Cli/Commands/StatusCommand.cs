@@ -24,7 +24,7 @@ public static class StatusCommand
     {
         using var cluster = globals.Cluster(parsed, clock);
         using var reader = new OptimizerReader(cluster, ct => globals.ApiAsync(parsed, cluster, terminal, ct), clock);
-        var scope = parsed.GetValue(globals.AllNamespaces) ? null : parsed.GetValue(globals.Namespace) ?? Names.SystemNamespace;
+        var scope = globals.ChangeScope(parsed);
         var (policy, unread) = await PolicyAsync(reader, cancel);
         var changes = (await reader.ChangesAsync(scope, cancel)).Select(item => ObjectJson.Change(item.Json)).ToList();
         var (newest, missing) = await reader.ReportsAsync(changes.Where(change => change.Phase is Phase.ExperimentRunning or Phase.Analyzing or Phase.Approved).Select(change => change.Name), cancel);

@@ -96,7 +96,8 @@ public sealed class ApiConnection : IDisposable
         }
     }
 
-    private static async Task<string> TokenAsync(KubernetesClient cluster, CancellationToken cancel)
+    /// <summary>Of the reader's ServiceAccount, for the API's audience alone; good for ten minutes.</summary>
+    public static async Task<string> TokenAsync(KubernetesClient cluster, CancellationToken cancel)
     {
         var request = new JsonObject
         {

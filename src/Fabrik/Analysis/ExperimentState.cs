@@ -82,6 +82,7 @@ public sealed class ExperimentState
     private void Take(Member member)
     {
         var created = member.CreatedAt.ToUnixTimeMilliseconds();
+        if (created < Phases[0].From) return; // of an earlier trial of the same name
         if (!Queues.TryGetValue(member.Stratum, out var queue)) Queues[member.Stratum] = queue = new StratumQueue();
         if (queue.IsReleased(created, member.Seq))
         {
@@ -89,17 +90,14 @@ public sealed class ExperimentState
             return;
         }
 
-        var isTreated = member.Role == MemberRole.Treatment;
         if (member.Role == MemberRole.Withdrawn)
         {
-            var known = queue.Waiting.Find(run => run.Created == created && run.Seq == member.Seq);
-            if (known is null) return;
-            queue.Remove(created, member.Seq);
-            PhaseOf(created).Count(known.IsTreated, -1);
+            if (queue.Remove(created, member.Seq) is { } known) PhaseOf(created).Count(known.IsTreated, -1);
             return;
         }
 
         if (member.Role is not (MemberRole.Treatment or MemberRole.Control)) return;
+        var isTreated = member.Role == MemberRole.Treatment;
         var ended = member.Outcome != Outcome.Running;
         var before = queue.Put(new WaitingRun(created, member.Seq, isTreated, ended, member.Outcome == Outcome.Succeeded, !member.OomKilled));
         if (before is null) PhaseOf(created).Count(isTreated, 1);

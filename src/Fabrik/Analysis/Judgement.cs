@@ -1,5 +1,6 @@
 using System.Globalization;
 using Fabrik.Experiments;
+using Fabrik.Reports;
 
 namespace Fabrik.Analysis;
 
@@ -27,8 +28,7 @@ public static class Judgement
         }
 
         var log = goal == Goal.Win ? evidence.Win.MaximumLog : Math.Min(evidence.NonInferior.MaximumLog, evidence.NonInferiorGoal.MaximumLog);
-        var missing = Missing(evidence, goal, rules, threshold);
-        if (missing.Count == 0)
+        if (Suffices(evidence, goal, rules))
         {
             string[] shown = goal == Goal.Win
                 ? [Said("the treatment is better", evidence.Goal, evidence.Win.Maximum, rules), $"it does not cost {Points(rules)} of success (evidence {Number(evidence.NonInferior.Maximum)})"]
@@ -36,12 +36,20 @@ public static class Judgement
             return new Verdict(Decision.Rollout, shown, Confidence(log));
         }
 
+        var missing = Missing(evidence, goal, rules, threshold);
         if (!isOver) return new Verdict(Decision.Continue, missing, Confidence(log));
         return new Verdict(Decision.Inconclusive, ["the time for this experiment is over; the baseline stays", .. missing], Confidence(log));
     }
 
-    /// <summary>As it is displayed: evidence of 20 is 95 %.</summary>
-    public static double Confidence(double maximumLog) => 1 - Math.Exp(-Math.Max(0, maximumLog));
+    /// <summary>Whether enough runs and evidence speak for a rollout; harm and a broken draw are another matter.</summary>
+    public static bool Suffices(Evidence evidence, Goal goal, DecisionRules rules)
+    {
+        var threshold = Math.Log(rules.Threshold);
+        return evidence.Success.Treated >= rules.MinimumRunsPerArm && evidence.Success.Control >= rules.MinimumRunsPerArm
+            && evidence.NonInferior.MaximumLog >= threshold && (goal == Goal.Win ? evidence.Win : evidence.NonInferiorGoal).MaximumLog >= threshold;
+    }
+
+    private static double Confidence(double maximumLog) => EvidenceReport.Confidence(Math.Exp(maximumLog));
 
     private static List<string> Missing(Evidence evidence, Goal goal, DecisionRules rules, double threshold)
     {

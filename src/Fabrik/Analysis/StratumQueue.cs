@@ -75,11 +75,14 @@ public sealed class StratumQueue
         return before;
     }
 
-    public bool Remove(long created, long seq)
+    /// <returns>The run that had been waiting, or null.</returns>
+    public WaitingRun? Remove(long created, long seq)
     {
         var at = Find(created, seq);
-        if (at >= 0) Waiting.RemoveAt(at);
-        return at >= 0;
+        if (at < 0) return null;
+        var run = Waiting[at];
+        Waiting.RemoveAt(at);
+        return run;
     }
 
     public void Took(double seconds) => Durations[Math.Clamp((int)Math.Floor(Math.Log2(Math.Max(1, seconds)) * BucketsPerDoubling), 0, Buckets - 1)]++;

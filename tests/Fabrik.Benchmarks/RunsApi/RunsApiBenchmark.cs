@@ -1,11 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Fabrik.Api;
+using Fabrik.Cli.Connections;
 using Fabrik.Kubernetes;
 using Fabrik.Runs;
 using Fabrik.Sandbox.Composition;
@@ -65,7 +63,7 @@ internal static class RunsApiBenchmark
         {
             BaseAddress = new Uri(api.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()),
         };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync(client));
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await ApiConnection.TokenAsync(client, CancellationToken.None));
         foreach (var _ in Enumerable.Range(0, 50)) await http.GetByteArrayAsync(Url(new RunQuery())); // compiled once, as in a process that has served before
 
         var (times, shortPages, full) = await WalkAsync(http, TimeProvider.System);
@@ -110,15 +108,7 @@ internal static class RunsApiBenchmark
 
     private static async Task<WebApplication> ServeAsync(ClusterConfig cluster, string directory)
     {
-        using (var key = ECDsa.Create(ECCurve.NamedCurves.nistP256))
-        {
-            var request = new CertificateRequest("CN=fabrik-api", key, HashAlgorithmName.SHA256);
-            var now = TimeProvider.System.GetUtcNow();
-            using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
-            await File.WriteAllTextAsync(Path.Combine(directory, "tls.crt"), certificate.ExportCertificatePem());
-            await File.WriteAllTextAsync(Path.Combine(directory, "tls.key"), key.ExportPkcs8PrivateKeyPem());
-        }
-
+        ServingFiles.Write(directory, "fabrik-api");
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration();
@@ -127,18 +117,6 @@ internal static class RunsApiBenchmark
         app.MapFabrikApi();
         await app.StartAsync();
         return app;
-    }
-
-    private static async Task<string> TokenAsync(KubernetesClient cluster)
-    {
-        var request = new JsonObject
-        {
-            ["apiVersion"] = "authentication.k8s.io/v1",
-            ["kind"] = "TokenRequest",
-            ["spec"] = new JsonObject { ["audiences"] = new JsonArray(Names.Audience), ["expirationSeconds"] = 3600 },
-        };
-        var made = await cluster.CreateAsync(Kinds.ServiceAccount, Names.SystemNamespace, request, CancellationToken.None, new WriteOptions { Name = Names.Objects.Reader, Subresource = "token" });
-        return made.Json.GetProperty("status").GetProperty("token").GetString()!;
     }
 
     private static string Url(RunQuery query)

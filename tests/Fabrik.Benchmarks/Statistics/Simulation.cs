@@ -37,8 +37,7 @@ internal static class Simulation
 
             // What is judged is the greatest evidence so far, so each verdict stands from its first block on; harm does not end the watch for a rollout here.
             harm |= evidence.Harm.Maximum >= Rules.Threshold;
-            rolledOut |= evidence.Success.Treated >= Rules.MinimumRunsPerArm && evidence.Success.Control >= Rules.MinimumRunsPerArm
-                && evidence.NonInferior.Maximum >= Rules.Threshold && (goal == Goal.Save || evidence.Win.Maximum >= Rules.Threshold);
+            rolledOut |= Judgement.Suffices(evidence, goal, Rules);
         }
 
         return new Ended(rolledOut, harm, naiveRollout, naiveRollback);
