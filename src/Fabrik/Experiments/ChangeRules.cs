@@ -75,6 +75,7 @@ public static class ChangeRules
         checks.Require(status.Share is null or (>= 0 and < 0.2), "status.share", "the share in force must be below 0.2 (20 % of the Jobs)");
         checks.Text("status.rolloutProgress", status.RolloutProgress, 16, Checks.Percent(), "must be a percentage such as 100%");
         checks.Text("status.reason", status.Reason, 4096);
+        checks.Text("status.transition", status.Transition, 64);
         checks.Range("status.observedGeneration", status.ObservedGeneration, 0, long.MaxValue);
         checks.Conditions("status.conditions", status.Conditions);
     }
