@@ -26,6 +26,9 @@ public sealed class Relay : IAsyncDisposable
     /// <summary>Called with each request; what it returns says where the path is cut.</summary>
     public Func<HttpRequest, Cut> Where { get; set; } = _ => Cut.Nowhere;
 
+    /// <summary>Requests that are answered with "forbidden" and never arrive.</summary>
+    public Func<HttpRequest, bool> Refuse { get; set; } = _ => false;
+
     /// <summary>Called once the path has been cut.</summary>
     public Action WhenCut { get; set; } = () => { };
 
@@ -44,6 +47,12 @@ public sealed class Relay : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context)
     {
+        if (Refuse(context.Request))
+        {
+            await FakeCluster.Fail(context, 403, "Forbidden", "not allowed");
+            return;
+        }
+
         var cut = Where(context.Request);
         if (cut == Cut.BeforeTheRequest)
         {

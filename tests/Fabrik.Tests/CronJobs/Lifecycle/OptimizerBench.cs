@@ -12,6 +12,7 @@ using Fabrik.Tests.Cli;
 using Fabrik.Tests.Kubernetes;
 using Fabrik.Tests.Storage;
 using Fabrik.Tests.Support;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Fabrik.Tests.CronJobs.Lifecycle;
@@ -85,6 +86,22 @@ internal sealed class OptimizerBench : IAsyncDisposable
     {
         ["approval"] = new JsonObject { ["approved"] = approved, ["by"] = "alice", ["reason"] = reason, ["at"] = Clock.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'") },
     });
+
+    public Task PolicyAsync(JsonObject spec) => cluster.Client.PatchAsync(
+        Kinds.OptimizerPolicy, null, Names.PolicyName, PatchType.Apply,
+        new JsonObject { ["apiVersion"] = Names.ApiVersion, ["kind"] = Kinds.OptimizerPolicy.Kind, ["metadata"] = new JsonObject { ["name"] = Names.PolicyName }, ["spec"] = spec },
+        cancel, new WriteOptions { FieldManager = "test", Force = true });
+
+    /// <summary>As another process that is in the middle of a long write.</summary>
+    public IDisposable LockDatabase()
+    {
+        var connection = new SqliteConnection($"Data Source={database.File};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "BEGIN IMMEDIATE";
+        command.ExecuteNonQuery();
+        return connection;
+    }
 
     /// <summary>"proposed > experiment_running by fabrik", oldest first.</summary>
     public string[] History(string? change = null) =>
