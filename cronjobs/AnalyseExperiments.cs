@@ -9,13 +9,13 @@ using Quartz;
 namespace Fabrik.CronJobs;
 
 /// <summary>
-/// Looks at every experiment that runs: takes in what was written of its runs since the last look, bets with the blocks that are full, and
-/// stores what that shows. Looks cost nothing statistically, so there is one each minute: harm should be seen at once. Decides nothing.
+/// Looks at every change that is on trial or applied: takes in what was written of its runs since the last look, bets with the blocks that are
+/// full, and stores what that shows. Looks cost nothing statistically, and harm should be seen at once. Decides nothing.
 /// </summary>
 [DisallowConcurrentExecution]
 public sealed partial class AnalyseExperiments(KubernetesClient cluster, MemberReader members, AnalysisStore analyses, SchedulerMetrics metrics, TimeProvider clock, ILogger<AnalyseExperiments> logger) : IJob
 {
-    public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
     private const int PageSize = 10_000;
 
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
@@ -39,28 +39,33 @@ public sealed partial class AnalyseExperiments(KubernetesClient cluster, MemberR
         var changes = new List<OptimizationChange>();
         await foreach (var one in cluster.ListAsync(Kinds.OptimizationChange, Names.SystemNamespace, ct))
             if (Read(one) is { } change) changes.Add(change);
-        if (!changes.Exists(IsRunning)) return;
+        if (!changes.Exists(IsWatched)) return;
         var policy = await PolicyAsync(ct);
-        foreach (var change in changes.Where(IsRunning)) Analyse(change, changes, policy);
+        foreach (var change in changes.Where(IsWatched)) Judge(change, changes, policy);
     }
 
-    private void Analyse(OptimizationChange change, IReadOnlyCollection<OptimizationChange> all, PolicySpec policy)
+    /// <summary>Looks at one change, and keeps what that showed where it is anything new.</summary>
+    private Verdict Judge(OptimizationChange change, IReadOnlyCollection<OptimizationChange> all, PolicySpec policy)
     {
         var now = clock.GetUtcNow();
         var look = ExperimentLook.Of(change, all, policy, now);
         var uid = change.Metadata.Uid ?? change.Name;
-        var state = analyses.Find(uid, look.StartedAt)?.State ?? new ExperimentState();
-        state.Draws(state.Phases.Count == 0 ? look.StartedAt : now, look.TreatedShare);
+        var before = analyses.Find(uid, look.StartedAt);
+        var state = before?.State ?? new ExperimentState();
+        var (revision, phases) = (state.Revision, state.Phases.Count);
+        state.Begin(look, now);
         while (true)
         {
             var page = members.Updated(change.Name, state.Revision, PageSize).ToList();
             if (page.Count == 0) break;
-            state.Take(page);
+            state.Take(page, look);
         }
 
-        state.Release(now, look.IsMemory, look.Rules);
-        var verdict = Judgement.Of(state.Evidence, change.Spec.Goal, look.Rules, state.LogSampleRatio, look.IsOver);
-        analyses.Save(new StoredAnalysis(uid, look.StartedAt, change.Name, change.Status.ExperimentId, change.Metadata.Generation, now, change.Spec.Goal, verdict, look.Rules.Threshold, state));
+        var released = state.Release(now, look.IsMemory, look.Rules);
+        var verdict = Judgement.Of(state, look);
+        if (before is null || released > 0 || state.Revision != revision || state.Phases.Count != phases || !before.Verdict.Says(verdict))
+            analyses.Save(new StoredAnalysis(uid, look.StartedAt, change.Name, change.Status.ExperimentId, change.Metadata.Generation, now, change.Spec.Goal, verdict, look.Rules.Threshold, state));
+        return verdict;
     }
 
     private async Task<PolicySpec> PolicyAsync(CancellationToken ct)
@@ -89,7 +94,8 @@ public sealed partial class AnalyseExperiments(KubernetesClient cluster, MemberR
         }
     }
 
-    private static bool IsRunning(OptimizationChange change) => change.Phase == Phase.ExperimentRunning;
+    /// <summary>On trial, or applied after a trial.</summary>
+    private static bool IsWatched(OptimizationChange change) => change.Phase is Phase.ExperimentRunning or Phase.Analyzing || change is { Phase: Phase.Applied, Status.StartedAt: not null };
 
     private static partial class Log
     {

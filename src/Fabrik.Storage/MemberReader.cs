@@ -38,8 +38,8 @@ public sealed class MemberReader(Database database)
         using var connection = database.Read();
         foreach (var row in connection.Query<Row>(
             $"""
-            SELECT runs.seq, id, run_id AS RunId, stratum, role, arm, runs.created_at AS CreatedAt, started_at AS StartedAt, runs.finished_at AS FinishedAt,
-                outcome, oom_killed AS OomKilled, runs.duration_ms AS DurationMs, attempts, revision,
+            SELECT runs.seq, id, run_id AS RunId, stratum, role, arm, runs.change_name AS ArmChange, runs.created_at AS CreatedAt, started_at AS StartedAt, runs.finished_at AS FinishedAt,
+                outcome, oom_killed AS OomKilled, reason, runs.duration_ms AS DurationMs, attempts, revision,
                 {ResourceRow.Resources}
             FROM run_experiments AS member INDEXED BY {index} CROSS JOIN runs ON runs.seq = member.run
             WHERE member.change_name = @change AND {which} ORDER BY {order} LIMIT @limit
@@ -54,19 +54,21 @@ public sealed class MemberReader(Database database)
         public string Stratum { get; set; } = "";
         public string Role { get; set; } = "";
         public string Arm { get; set; } = "";
+        public string? ArmChange { get; set; }
         public long CreatedAt { get; set; }
         public long StartedAt { get; set; }
         public long FinishedAt { get; set; }
         public string Outcome { get; set; } = "";
         public bool OomKilled { get; set; }
+        public string? Reason { get; set; }
         public long DurationMs { get; set; }
         public int Attempts { get; set; }
         public long Revision { get; set; }
 
         public Member ToMember() => new(
-            Seq, Id, RunId, Stratum, WireNames.Parse<MemberRole>(Role), WireNames.Parse<Arm>(Arm),
+            Seq, Id, RunId, Stratum, WireNames.Parse<MemberRole>(Role), WireNames.Parse<Arm>(Arm), ArmChange,
             DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt), RunRow.Time(StartedAt), RunRow.Time(FinishedAt),
-            WireNames.Parse<Outcome>(Outcome), OomKilled, DurationMs < 0 ? null : DurationMs / 1000.0, Attempts, Requested, Applied, Revision);
+            WireNames.Parse<Outcome>(Outcome), OomKilled, Reason, DurationMs < 0 ? null : DurationMs / 1000.0, Attempts, Requested, Applied, Revision);
     }
 }
 

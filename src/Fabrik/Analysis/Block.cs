@@ -14,6 +14,6 @@ public readonly record struct Block(int TreatedGood, int Treated, int ControlGoo
     [JsonIgnore]
     public Block Flipped => new(Treated - TreatedGood, Treated, Control - ControlGood, Control);
 
-    /// <summary>Units of a block at a share of treated units: as many as have one treated unit on average, at least 4.</summary>
-    public static int Size(double share) => Math.Max(4, (int)Math.Ceiling((1 / share) - 1e-9));
+    /// <summary>Units of a block at a share of treated units, inside (0, 1): as many as have one unit of the rarer arm on average, at least 4.</summary>
+    public static int Size(double share) => Math.Max(4, (int)Math.Ceiling((1 / Math.Min(share, 1 - share)) - 1e-9));
 }

@@ -16,13 +16,24 @@ public sealed class ExperimentState
     /// <summary>The updates of members that are in this state: where to go on.</summary>
     public long Revision { get; set; }
 
-    public Evidence Evidence { get; init; } = new();
-    public Dictionary<string, StratumQueue> Queues { get; init; } = new(StringComparer.Ordinal);
-    public List<SharePhase> Phases { get; init; } = [];
-    public List<EvidencePoint> Points { get; init; } = [];
+    public Evidence Evidence { get; set; } = new();
+    public Dictionary<string, StratumQueue> Queues { get; set; } = new(StringComparer.Ordinal);
+    public List<SharePhase> Phases { get; set; } = [];
+    public List<EvidencePoint> Points { get; set; } = [];
 
     /// <summary>Treated over control, of runs as they end.</summary>
-    public RatioSequence Duration { get; init; } = new();
+    public RatioSequence Duration { get; set; } = new();
+    public RatioSequence Cost { get; set; } = new();
+
+    /// <summary>Runs as they end: those created on trial, and those created since the rollout.</summary>
+    public Completions Trial { get; set; } = new();
+    public Completions Rollout { get; set; } = new();
+
+    /// <summary>Since when the change is applied, in milliseconds since 1970; null while it is on trial.</summary>
+    public long? AppliedAt { get; set; }
+
+    /// <summary>Of the runs under the applied change.</summary>
+    public BaselineWatch Watch { get; set; } = new();
 
     /// <summary>Blocks between two points.</summary>
     public int PointEvery { get; set; } = 1;
@@ -31,9 +42,22 @@ public sealed class ExperimentState
     /// <summary>Runs that turned out to be copies after they had been counted.</summary>
     public long WithdrawnLate { get; set; }
 
-    /// <summary>See <see cref="SampleRatio"/>: over all phases.</summary>
+    /// <summary>Those that the hard trips read now.</summary>
     [JsonIgnore]
-    public double LogSampleRatio => Phases.Sum(phase => SampleRatio.LogBayesFactor(phase.Treated, phase.Control, phase.Share));
+    public Completions Completions => AppliedAt is null ? Trial : Rollout;
+
+    /// <summary>See <see cref="SampleRatio"/>: over all phases in which there were two arms.</summary>
+    [JsonIgnore]
+    public double LogSampleRatio => Phases.Where(phase => phase.IsCompared).Sum(phase => SampleRatio.LogBayesFactor(phase.Treated, phase.Control, phase.Share));
+
+    /// <summary>Says, before anything is taken in, how Jobs are drawn by now and whether the change has been applied.</summary>
+    public void Begin(ExperimentLook look, DateTimeOffset now)
+    {
+        if (look.IsDrawing || Phases.Count == 0) Draws(Phases.Count == 0 || Phases[^1].From < look.Since.ToUnixTimeMilliseconds() ? look.Since : now, look.TreatedShare);
+        if (!look.IsApplied || AppliedAt is not null) return;
+        AppliedAt = look.Since.ToUnixTimeMilliseconds();
+        Watch.Freeze(Evidence.Strata);
+    }
 
     /// <summary>The chance of treatment, among treated and controls, of Jobs created from now on.</summary>
     public void Draws(DateTimeOffset from, double share)
@@ -43,13 +67,13 @@ public sealed class ExperimentState
     }
 
     /// <summary>Takes in what was written of members since <see cref="Revision"/>, in that order. Nothing is released, so all pages can be taken first.</summary>
-    public void Take(IEnumerable<Member> news)
+    public void Take(IEnumerable<Member> news, ExperimentLook look)
     {
         if (Phases.Count == 0) throw new InvalidOperationException("the share of the experiment is not known");
         foreach (var member in news)
         {
             Revision = member.Revision;
-            Take(member);
+            Take(member, look);
         }
     }
 
@@ -57,8 +81,10 @@ public sealed class ExperimentState
     /// <param name="now">Outcomes that are overdue by now count as failures.</param>
     /// <param name="isMemory">Whether the change is for out-of-memory kills; else its goal is success itself.</param>
     /// <param name="rules">For the margin.</param>
-    public void Release(DateTimeOffset now, bool isMemory, DecisionRules rules)
+    /// <returns>How many were released.</returns>
+    public int Release(DateTimeOffset now, bool isMemory, DecisionRules rules)
     {
+        var all = 0;
         foreach (var (stratum, queue) in Queues)
         {
             var overdue = (now - queue.Patience).ToUnixTimeMilliseconds();
@@ -67,7 +93,9 @@ public sealed class ExperimentState
             {
                 released++;
                 (queue.ReleasedCreated, queue.ReleasedSeq) = (run.Created, run.Seq);
-                if (queue.Size == 0) queue.Size = Block.Size(PhaseOf(run.Created).Share);
+                if (!run.HasEnded) queue.Overdue.Add(run.Seq);
+                if (PhaseOf(run.Created) is not { IsCompared: true } phase) continue;
+                if (queue.Size == 0) queue.Size = Block.Size(phase.Share);
                 (queue.Success, queue.OomFree) = (With(queue.Success, run, run.Succeeded), With(queue.OomFree, run, run.HasEnded && run.IsOomFree));
                 if (queue.Success.Treated + queue.Success.Control < queue.Size) continue;
                 Evidence.Add(stratum, queue.Success, isMemory ? queue.OomFree : queue.Success, rules.Margin);
@@ -76,35 +104,64 @@ public sealed class ExperimentState
             }
 
             queue.Waiting.RemoveRange(0, released);
+            all += released;
         }
+
+        return all;
     }
 
-    private void Take(Member member)
+    private void Take(Member member, ExperimentLook look)
     {
         var created = member.CreatedAt.ToUnixTimeMilliseconds();
         if (created < Phases[0].From) return; // of an earlier trial of the same name
         if (!Queues.TryGetValue(member.Stratum, out var queue)) Queues[member.Stratum] = queue = new StratumQueue();
-        if (queue.IsReleased(created, member.Seq))
-        {
-            if (member.Role == MemberRole.Withdrawn) WithdrawnLate++;
-            return;
-        }
-
         if (member.Role == MemberRole.Withdrawn)
         {
-            if (queue.Remove(created, member.Seq) is { } known) PhaseOf(created).Count(known.IsTreated, -1);
+            TakeBack(member, queue, look);
             return;
         }
 
-        if (member.Role is not (MemberRole.Treatment or MemberRole.Control)) return;
-        var isTreated = member.Role == MemberRole.Treatment;
+        // Whoever waits keeps its arm, whatever is held back by now: a run that began to count has to end.
+        if ((queue.Known(created, member.Seq)?.IsTreated ?? look.IsTreated(member)) is not { } isTreated) return;
         var ended = member.Outcome != Outcome.Running;
+        if (queue.IsReleased(created, member.Seq))
+        {
+            if (ended && queue.Overdue.Remove(member.Seq)) End(member, queue, isTreated, look);
+            return;
+        }
+
         var before = queue.Put(new WaitingRun(created, member.Seq, isTreated, ended, member.Outcome == Outcome.Succeeded, !member.OomKilled));
         if (before is null) PhaseOf(created).Count(isTreated, 1);
-        if (!ended || before is { HasEnded: true } || member.DurationSeconds is not { } seconds) return;
-        queue.Took(seconds);
-        Duration.Add(isTreated, seconds, PhaseOf(created).Share);
+        if (ended && before is not { HasEnded: true }) End(member, queue, isTreated, look);
     }
+
+    /// <summary>A run has ended, and is seen so for the first time.</summary>
+    private void End(Member member, StratumQueue queue, bool isTreated, ExperimentLook look)
+    {
+        var created = member.CreatedAt.ToUnixTimeMilliseconds();
+        var (phase, cost) = (PhaseOf(created), look.Prices.Of(member));
+        CompletionsOf(created).Add(member, isTreated, cost);
+        if (isTreated && created >= AppliedAt && member.Outcome != Outcome.Lost) Watch.Add(member.Stratum, member.Outcome != Outcome.Succeeded);
+        if (member.DurationSeconds is not { } seconds) return;
+        LogBuckets.Add(queue.Durations, seconds);
+        if (!phase.IsCompared) return;
+        Duration.Add(isTreated, seconds, phase.Share);
+        if (cost is { } paid) Cost.Add(isTreated, paid, phase.Share);
+    }
+
+    /// <summary>What the ratios, the watch and finished blocks have of it stays in them.</summary>
+    private void TakeBack(Member member, StratumQueue queue, ExperimentLook look)
+    {
+        var created = member.CreatedAt.ToUnixTimeMilliseconds();
+        var known = queue.Remove(created, member.Seq);
+        if (known is not null) PhaseOf(created).Count(known.IsTreated, -1);
+        if (known is { HasEnded: true }) CompletionsOf(created).TakeBack(member, known.IsTreated, look.Prices.Of(member));
+        if (known is not null || !queue.IsReleased(created, member.Seq)) return;
+        WithdrawnLate++;
+        if (!queue.Overdue.Remove(member.Seq)) CompletionsOf(created).TakeBack(member, null, null);
+    }
+
+    private Completions CompletionsOf(long created) => created >= AppliedAt ? Rollout : Trial;
 
     private SharePhase PhaseOf(long created)
     {
@@ -130,13 +187,18 @@ public sealed class ExperimentState
 
 /// <summary>A time in which the chance of treatment was one and the same.</summary>
 /// <param name="from">Milliseconds since 1970, UTC.</param>
-/// <param name="share">Among treated and controls, inside (0, 1).</param>
+/// <param name="share">Among treated and controls, above 0; 1 where nothing was held back.</param>
 /// <param name="treated">Runs created in it.</param>
 /// <param name="control">Likewise.</param>
 public sealed class SharePhase(long from, double share, long treated, long control)
 {
     public long From { get; } = from;
     public double Share { get; } = share;
+
+    /// <summary>Whether there were controls too.</summary>
+    [JsonIgnore]
+    public bool IsCompared => Share < 1;
+
     public long Treated { get; private set; } = treated;
     public long Control { get; private set; } = control;
 

@@ -7,6 +7,16 @@ namespace Fabrik.Analysis;
 /// <summary>From evidence to a verdict. All comparisons are with the greatest evidence so far, which is what the error rates are guaranteed for.</summary>
 public static class Judgement
 {
+    /// <summary>Of a change on trial: anything. Of an applied one: rollback or continue.</summary>
+    public static Verdict Of(ExperimentState state, ExperimentLook look)
+    {
+        var verdict = Safety.Trips(state, look) is { Count: > 0 } trips ? Rollback(trips, state.Evidence)
+            : look.IsApplied ? Watching(state, look.Rules)
+            : Of(state.Evidence, look.Goal, look.Rules, state.LogSampleRatio, look.IsOver);
+        return verdict with { Alerts = Safety.Alerts(state, look) };
+    }
+
+    /// <summary>Of blocks alone.</summary>
     /// <param name="evidence">Released blocks.</param>
     /// <param name="goal">An improvement, or no loss.</param>
     /// <param name="rules">Confidence, margin, least runs.</param>
@@ -14,13 +24,7 @@ public static class Judgement
     /// <param name="isOver">The experiment may not run any longer.</param>
     public static Verdict Of(Evidence evidence, Goal goal, DecisionRules rules, double logSampleRatio = 0, bool isOver = false)
     {
-        var threshold = Math.Log(rules.Threshold);
-        if (evidence.Harm.MaximumLog >= threshold)
-        {
-            return new Verdict(Decision.Rollback,
-                [Said("the treatment costs success", evidence.Success, evidence.Harm.Maximum, rules)], Confidence(evidence.Harm.MaximumLog));
-        }
-
+        if (Safety.Harm(evidence, rules) is { } harm) return Rollback([harm], evidence);
         if (logSampleRatio >= Math.Log(SampleRatio.Limit))
         {
             return new Verdict(isOver ? Decision.Inconclusive : Decision.Continue,
@@ -28,51 +32,69 @@ public static class Judgement
         }
 
         var log = goal == Goal.Win ? evidence.Win.MaximumLog : Math.Min(evidence.NonInferior.MaximumLog, evidence.NonInferiorGoal.MaximumLog);
-        if (Suffices(evidence, goal, rules))
+        var missing = Requirements(evidence, goal, rules).Where(one => !one.IsMet).Select(one => one.Text(rules)).ToList();
+        if (missing.Count > 0)
         {
-            string[] shown = goal == Goal.Win
-                ? [Said("the treatment is better", evidence.Goal, evidence.Win.Maximum, rules), $"it does not cost {Points(rules)} of success (evidence {Number(evidence.NonInferior.Maximum)})"]
-                : [Said($"the treatment does not cost {Points(rules)}", evidence.Success, Math.Exp(log), rules)];
-            return new Verdict(Decision.Rollout, shown, Confidence(log));
+            return isOver
+                ? new Verdict(Decision.Inconclusive, ["the time for this experiment is over; the baseline stays", .. missing], Confidence(log))
+                : new Verdict(Decision.Continue, missing, Confidence(log));
         }
 
-        var missing = Missing(evidence, goal, rules, threshold);
-        if (!isOver) return new Verdict(Decision.Continue, missing, Confidence(log));
-        return new Verdict(Decision.Inconclusive, ["the time for this experiment is over; the baseline stays", .. missing], Confidence(log));
+        string[] shown = goal == Goal.Win
+            ? [Said("the treatment is better", evidence.Goal, evidence.Win.Maximum, rules), $"it does not cost {Points(rules)} of success (evidence {Wording.Number(evidence.NonInferior.Maximum)})"]
+            : [Said($"the treatment does not cost {Points(rules)}", evidence.Success, Math.Exp(log), rules)];
+        return new Verdict(Decision.Rollout, shown, Confidence(log));
     }
 
     /// <summary>Whether enough runs and evidence speak for a rollout; harm and a broken draw are another matter.</summary>
     public static bool Suffices(Evidence evidence, Goal goal, DecisionRules rules)
     {
+        foreach (var one in Requirements(evidence, goal, rules))
+            if (!one.IsMet) return false;
+        return true;
+    }
+
+    /// <summary>All that a rollout needs.</summary>
+    private static IEnumerable<Requirement> Requirements(Evidence evidence, Goal goal, DecisionRules rules)
+    {
+        yield return new Requirement(evidence.Success.Treated, rules.MinimumRunsPerArm, false, static _ => "treated runs");
+        yield return new Requirement(evidence.Success.Control, rules.MinimumRunsPerArm, false, static _ => "control runs");
         var threshold = Math.Log(rules.Threshold);
-        return evidence.Success.Treated >= rules.MinimumRunsPerArm && evidence.Success.Control >= rules.MinimumRunsPerArm
-            && evidence.NonInferior.MaximumLog >= threshold && (goal == Goal.Win ? evidence.Win : evidence.NonInferiorGoal).MaximumLog >= threshold;
+        if (goal == Goal.Win) yield return new Requirement(evidence.Win.MaximumLog, threshold, true, static _ => "that the treatment is better");
+        yield return new Requirement(evidence.NonInferior.MaximumLog, threshold, true, static rules => $"that it does not cost {Points(rules)} of success");
+        if (goal == Goal.Save) yield return new Requirement(evidence.NonInferiorGoal.MaximumLog, threshold, true, static rules => $"that it does not cost {Points(rules)} of its goal");
+    }
+
+    /// <param name="Have">Runs, or the logarithm of evidence.</param>
+    /// <param name="Need">Likewise.</param>
+    private readonly record struct Requirement(double Have, double Need, bool IsEvidence, Func<DecisionRules, string> What)
+    {
+        public bool IsMet => Have >= Need;
+
+        public string Text(DecisionRules rules) => IsEvidence
+            ? $"evidence {What(rules)}: {Wording.Number(Math.Exp(Have))} of {Wording.Number(Math.Exp(Need))}"
+            : string.Create(CultureInfo.InvariantCulture, $"{Have:0} of {Need:0} {What(rules)}");
+    }
+
+    private static Verdict Rollback(IReadOnlyList<Trip> trips, Evidence evidence) =>
+        new(Decision.Rollback, [.. trips.Select(trip => trip.Text)], Confidence(evidence.Harm.MaximumLog)) { Trips = trips };
+
+    private static Verdict Watching(ExperimentState state, DecisionRules rules)
+    {
+        var (harm, watch) = (state.Evidence.Harm, state.Watch);
+        return new Verdict(
+            Decision.Continue,
+            [
+                $"evidence of harm: {Wording.Number(harm.Maximum)} of {Wording.Number(rules.Threshold)}",
+                $"failures since the rollout: {watch.Failed} of {watch.Runs}, at most {Wording.Number(watch.Allowed)} expected (watch at {Wording.Number(watch.Maximum)} of {Wording.Number(BaselineWatch.Limit)})",
+            ],
+            Confidence(harm.MaximumLog));
     }
 
     private static double Confidence(double maximumLog) => EvidenceReport.Confidence(Math.Exp(maximumLog));
 
-    private static List<string> Missing(Evidence evidence, Goal goal, DecisionRules rules, double threshold)
-    {
-        var missing = new List<string>();
-        if (evidence.Success.Treated < rules.MinimumRunsPerArm) missing.Add($"{evidence.Success.Treated} of {rules.MinimumRunsPerArm} treated runs");
-        if (evidence.Success.Control < rules.MinimumRunsPerArm) missing.Add($"{evidence.Success.Control} of {rules.MinimumRunsPerArm} control runs");
-        if (goal == Goal.Win) Need("that the treatment is better", evidence.Win);
-        Need($"that it does not cost {Points(rules)} of success", evidence.NonInferior);
-        if (goal == Goal.Save) Need($"that it does not cost {Points(rules)} of its goal", evidence.NonInferiorGoal);
-        return missing;
-
-        void Need(string what, EProcess process)
-        {
-            if (process.MaximumLog < threshold) missing.Add($"evidence {what}: {Number(process.Maximum)} of {Number(rules.Threshold)}");
-        }
-    }
-
     private static string Said(string what, Tally tally, double evidence, DecisionRules rules) =>
-        $"{what}: {Percent(tally.TreatedRate)} of {tally.Treated} treated against {Percent(tally.ControlRate)} of {tally.Control} control runs (evidence {Number(evidence)}, {Number(rules.Threshold)} needed)";
+        $"{what}: {Wording.Rates(tally.TreatedRate, tally.Treated, tally.ControlRate, tally.Control)} (evidence {Wording.Number(evidence)}, {Wording.Number(rules.Threshold)} needed)";
 
     private static string Points(DecisionRules rules) => string.Create(CultureInfo.InvariantCulture, $"{-100 * rules.Margin:0.#} points");
-
-    private static string Percent(double rate) => double.IsNaN(rate) ? "-" : string.Create(CultureInfo.InvariantCulture, $"{100 * rate:0.#} %");
-
-    private static string Number(double value) => value >= 1e6 ? value.ToString("0.0e+0", CultureInfo.InvariantCulture) : value.ToString(value < 100 ? "0.##" : "0", CultureInfo.InvariantCulture);
 }

@@ -13,6 +13,9 @@ public sealed class RatioSequence
 
     public long Count { get; set; }
 
+    /// <summary>How many of them were treated.</summary>
+    public long Treated { get; set; }
+
     /// <summary>Mean of the logarithms so far.</summary>
     public double Centre { get; set; }
 
@@ -34,16 +37,21 @@ public sealed class RatioSequence
         var centred = Count == 0 ? 0 : log - Centre;
         var weighted = isTreated ? centred / share : -centred / (1 - share);
         Count++;
+        if (isTreated) Treated++;
         Centre += (log - Centre) / Count;
         var before = weighted - Mean;
         Mean += before / Count;
         Squares += before * (weighted - Mean);
     }
 
+    /// <summary>Whether both arms have been seen.</summary>
+    [JsonIgnore]
+    public bool IsKnown => Treated > 0 && Treated < Count;
+
     /// <summary>The interval of the ratio at a confidence such as 0.95; everything while there is nothing to say.</summary>
     public (double Low, double High) Interval(double confidence)
     {
-        if (Count < 2) return (0, double.PositiveInfinity);
+        if (!IsKnown) return (0, double.PositiveInfinity);
         var alpha = 1 - confidence;
         var margin = Margin(Count, Math.Sqrt(Squares / Count), Tuning(alpha, Tightest), alpha);
         return (Math.Exp(Mean - margin), Math.Exp(Mean + margin));

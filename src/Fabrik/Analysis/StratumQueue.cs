@@ -13,9 +13,6 @@ public sealed record WaitingRun(long Created, long Seq, bool IsTreated, bool Has
 /// </summary>
 public sealed class StratumQueue
 {
-    private const int Buckets = 100;
-    private const int BucketsPerDoubling = 4;
-
     /// <summary>Durations before the stratum's own are believed.</summary>
     private const int EnoughDurations = 20;
 
@@ -36,29 +33,20 @@ public sealed class StratumQueue
     /// <summary>Units at which the block is full; 0 before its first.</summary>
     public int Size { get; set; }
 
-    /// <summary>How many runs took how long: bucket i ends at 2^((i+1)/4) seconds.</summary>
-    public int[] Durations { get; init; } = new int[Buckets];
+    /// <summary>Runs that were released as overdue and have not ended since, by number.</summary>
+    public List<long> Overdue { get; set; } = [];
+
+    /// <summary>How many runs took how long: see <see cref="LogBuckets"/>.</summary>
+    public int[] Durations { get; set; } = new int[LogBuckets.Count];
 
     /// <summary>Until when an outcome is waited for: three times the duration that 99 of 100 runs of the stratum stay below, at most a day.</summary>
     [JsonIgnore]
-    public TimeSpan Patience
-    {
-        get
-        {
-            long total = 0, seen = 0;
-            foreach (var count in Durations) total += count;
-            if (total < EnoughDurations) return LongestWait;
-            for (var i = 0; i < Durations.Length; i++)
-            {
-                seen += Durations[i];
-                if (seen >= 0.99 * total) return TimeSpan.FromSeconds(Math.Min(LongestWait.TotalSeconds, 3 * Math.Pow(2, (i + 1.0) / BucketsPerDoubling)));
-            }
-
-            return LongestWait;
-        }
-    }
+    public TimeSpan Patience => Durations.Sum() < EnoughDurations ? LongestWait : TimeSpan.FromSeconds(Math.Min(LongestWait.TotalSeconds, 3 * LogBuckets.UpperQuantile(Durations, 0.99)));
 
     public bool IsReleased(long created, long seq) => created < ReleasedCreated || (created == ReleasedCreated && seq <= ReleasedSeq);
+
+    /// <returns>The run as it waits, or null.</returns>
+    public WaitingRun? Known(long created, long seq) => Find(created, seq) is var at and >= 0 ? Waiting[at] : null;
 
     /// <returns>The run as it had been waiting, or null where it is new.</returns>
     public WaitingRun? Put(WaitingRun run)
@@ -84,8 +72,6 @@ public sealed class StratumQueue
         Waiting.RemoveAt(at);
         return run;
     }
-
-    public void Took(double seconds) => Durations[Math.Clamp((int)Math.Floor(Math.Log2(Math.Max(1, seconds)) * BucketsPerDoubling), 0, Buckets - 1)]++;
 
     private int Find(long created, long seq)
     {

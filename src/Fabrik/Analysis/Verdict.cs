@@ -29,4 +29,18 @@ public enum Decision
 /// <param name="Decision">What to do.</param>
 /// <param name="Reasons">Why, for a person, the weightiest first.</param>
 /// <param name="Confidence">0 to 1: one minus the inverse of the greatest evidence for what has been or would be decided.</param>
-public sealed record Verdict(Decision Decision, IReadOnlyList<string> Reasons, double Confidence);
+public sealed record Verdict(Decision Decision, IReadOnlyList<string> Reasons, double Confidence)
+{
+    /// <summary>Of a rollback, all that speak for it, the weightiest first.</summary>
+    public IReadOnlyList<Trip> Trips { get; set; } = [];
+
+    public IReadOnlyList<Alert> Alerts { get; set; } = [];
+
+    /// <summary>Of a rollback, the weightiest reason.</summary>
+    [JsonIgnore]
+    public Trigger? Trigger => Trips.Count > 0 ? Trips[0].Trigger : null;
+
+    /// <summary>Whether the other one tells a person the same.</summary>
+    public bool Says(Verdict other) =>
+        Decision == other.Decision && Confidence.Equals(other.Confidence) && Reasons.SequenceEqual(other.Reasons, StringComparer.Ordinal) && Alerts.SequenceEqual(other.Alerts);
+}

@@ -14,10 +14,10 @@ public class ExperimentStateTests
     public void A_fast_failure_waits_for_the_slow_runs_before_it()
     {
         var state = State(0.25);
-        state.Take([Ran(1, Outcome.Running), Ran(2, Outcome.Failed), Ran(3, Outcome.Failed), Ran(4, Outcome.Failed)]);
+        Take(state, [Ran(1, Outcome.Running), Ran(2, Outcome.Failed), Ran(3, Outcome.Failed), Ran(4, Outcome.Failed)]);
         state.Release(At(5), isMemory: false, Rules);
         state.Evidence.Success.Control.ShouldBe(0);
-        state.Take([Ran(1, Outcome.Succeeded, revision: 5)]);
+        Take(state, [Ran(1, Outcome.Succeeded, revision: 5)]);
         state.Release(At(6), isMemory: false, Rules);
         state.Evidence.Success.ShouldBe(new Tally(0, 0, 1, 4));
     }
@@ -26,12 +26,12 @@ public class ExperimentStateTests
     public void An_outcome_that_is_overdue_counts_as_a_failure_and_not_again_when_it_comes()
     {
         var state = State(0.25);
-        state.Take([Ran(1, Outcome.Running), Ran(2, Outcome.Succeeded), Ran(3, Outcome.Succeeded), Ran(4, Outcome.Succeeded)]);
+        Take(state, [Ran(1, Outcome.Running), Ran(2, Outcome.Succeeded), Ran(3, Outcome.Succeeded), Ran(4, Outcome.Succeeded)]);
         state.Release(At(1) + StratumQueue.LongestWait, isMemory: false, Rules);
         state.Evidence.Success.Control.ShouldBe(0);
         state.Release(At(2) + StratumQueue.LongestWait, isMemory: false, Rules);
         state.Evidence.Success.ShouldBe(new Tally(0, 0, 3, 4));
-        state.Take([Ran(1, Outcome.Succeeded, revision: 9)]);
+        Take(state, [Ran(1, Outcome.Succeeded, revision: 9)]);
         state.Release(At(3) + StratumQueue.LongestWait, isMemory: false, Rules);
         state.Evidence.Success.ShouldBe(new Tally(0, 0, 3, 4));
     }
@@ -40,7 +40,7 @@ public class ExperimentStateTests
     public void A_stratum_of_short_runs_waits_three_times_as_long_as_99_of_100_of_them_take()
     {
         var state = State(0.25);
-        state.Take(Enumerable.Range(1, 100).Select(seq => Ran(seq, Outcome.Succeeded)));
+        Take(state, Enumerable.Range(1, 100).Select(seq => Ran(seq, Outcome.Succeeded)));
         state.Release(At(101), isMemory: false, Rules);
         state.Queues["s"].Patience.TotalSeconds.ShouldBeInRange(30, 3 * 10 * 1.19);
     }
@@ -49,10 +49,10 @@ public class ExperimentStateTests
     public void Blocks_never_mix_strata()
     {
         var state = State(0.25);
-        state.Take([Ran(1, Outcome.Failed, "a"), Ran(2, Outcome.Failed, "b"), Ran(3, Outcome.Failed, "a"), Ran(4, Outcome.Failed, "b"), Ran(5, Outcome.Failed, "a")]);
+        Take(state, [Ran(1, Outcome.Failed, "a"), Ran(2, Outcome.Failed, "b"), Ran(3, Outcome.Failed, "a"), Ran(4, Outcome.Failed, "b"), Ran(5, Outcome.Failed, "a")]);
         state.Release(At(6), isMemory: false, Rules);
         state.Blocks.ShouldBe(0);
-        state.Take([Ran(6, Outcome.Failed, "a")]);
+        Take(state, [Ran(6, Outcome.Failed, "a")]);
         state.Release(At(7), isMemory: false, Rules);
         (state.Blocks, state.Evidence.Strata.Keys.Single()).ShouldBe((1, "a"));
     }
@@ -61,12 +61,12 @@ public class ExperimentStateTests
     public void A_copy_found_out_in_time_is_taken_back_and_a_late_one_is_told()
     {
         var state = State(0.25);
-        state.Take([Ran(1, Outcome.Failed), Ran(2, Outcome.Running, role: MemberRole.Treatment), Ran(2, Outcome.Running, role: MemberRole.Withdrawn, revision: 3)]);
+        Take(state, [Ran(1, Outcome.Failed), Ran(2, Outcome.Running, role: MemberRole.Treatment), Ran(2, Outcome.Running, role: MemberRole.Withdrawn, revision: 3)]);
         (state.Phases[0].Treated, state.Phases[0].Control).ShouldBe((0, 1));
-        state.Take([Ran(4, Outcome.Failed), Ran(5, Outcome.Failed), Ran(6, Outcome.Failed)]);
+        Take(state, [Ran(4, Outcome.Failed), Ran(5, Outcome.Failed), Ran(6, Outcome.Failed)]);
         state.Release(At(7), isMemory: false, Rules);
         state.Evidence.Success.ShouldBe(new Tally(0, 0, 0, 4));
-        state.Take([Ran(1, Outcome.Failed, role: MemberRole.Withdrawn, revision: 8)]);
+        Take(state, [Ran(1, Outcome.Failed, role: MemberRole.Withdrawn, revision: 8)]);
         (state.WithdrawnLate, state.Evidence.Success.Control).ShouldBe((1, 4));
     }
 
@@ -77,7 +77,7 @@ public class ExperimentStateTests
         state.Draws(At(100), 0.25);
         state.Draws(At(101), 0.25);
         state.Phases.Count.ShouldBe(2);
-        state.Take(Enumerable.Range(95, 14).Select(seq => Ran(seq, Outcome.Succeeded, role: seq % 5 == 0 ? MemberRole.Treatment : MemberRole.Control)));
+        Take(state, Enumerable.Range(95, 14).Select(seq => Ran(seq, Outcome.Succeeded, role: seq % 5 == 0 ? MemberRole.Treatment : MemberRole.Control)));
         state.Release(At(200), isMemory: false, Rules);
         // The block that began before has ten units, the one after it four.
         (state.Blocks, state.Evidence.Success.Treated + state.Evidence.Success.Control).ShouldBe((2, 14));
@@ -88,7 +88,7 @@ public class ExperimentStateTests
     public void For_a_memory_change_a_win_is_a_run_that_was_not_killed_for_memory_whether_or_not_it_succeeded()
     {
         var state = State(0.25);
-        state.Take(Enumerable.Range(1, 4).Select(seq => Ran(seq, Outcome.Failed, oom: seq == 1)));
+        Take(state, Enumerable.Range(1, 4).Select(seq => Ran(seq, Outcome.Failed, oom: seq == 1)));
         state.Release(At(5), isMemory: true, Rules);
         state.Evidence.Goal.ShouldBe(new Tally(0, 0, 3, 4));
         state.Evidence.Success.ShouldBe(new Tally(0, 0, 0, 4));
@@ -115,14 +115,14 @@ public class ExperimentStateTests
 
         updates = [.. updates.OrderBy(update => update.Outcome == Outcome.Running ? update.Seq : update.Seq + random.Next(1, 40)).ThenBy(update => update.Revision)];
         var whole = State(0.2);
-        whole.Take(updates);
+        Take(whole, updates);
         whole.Release(At(10_000), isMemory: true, Rules);
 
         var split = State(0.2);
         for (var from = 0; from < updates.Count;)
         {
             var count = Math.Min(random.Next(1, 60), updates.Count - from);
-            split.Take(updates.Skip(from).Take(count));
+            Take(split, updates.Skip(from).Take(count));
             if (random.Next(2) == 0) split.Release(Start, isMemory: true, Rules); // a time at which nothing is overdue
             split = JsonSerializer.Deserialize(JsonSerializer.Serialize(split, EvidenceJson.Default.ExperimentState), EvidenceJson.Default.ExperimentState)!;
             from += count;
@@ -144,7 +144,7 @@ public class ExperimentStateTests
     public void The_state_stays_small_however_many_runs_have_ended()
     {
         var state = State(0.1);
-        for (var seq = 1; seq <= 50_000; seq++) state.Take([Ran(seq, Outcome.Succeeded, role: seq % 10 == 0 ? MemberRole.Treatment : MemberRole.Control)]);
+        for (var seq = 1; seq <= 50_000; seq++) Take(state, [Ran(seq, Outcome.Succeeded, role: seq % 10 == 0 ? MemberRole.Treatment : MemberRole.Control)]);
         state.Release(At(60_000), isMemory: false, Rules);
         state.Blocks.ShouldBe(5_000);
         state.Points.Count.ShouldBeInRange(ExperimentState.MostPoints / 2, ExperimentState.MostPoints);
@@ -159,11 +159,15 @@ public class ExperimentStateTests
         return state;
     }
 
+    private static readonly ExperimentLook Look = new() { StartedAt = Start, Since = Start, TreatedShare = 0.1 };
+
+    private static void Take(ExperimentState state, IEnumerable<Member> news) => state.Take(news, Look);
+
     private static DateTimeOffset At(int minutes) => Start.AddMinutes(minutes);
 
     private static Member Ran(int seq, Outcome outcome, string stratum = "s", MemberRole role = MemberRole.Control, bool oom = false, long revision = 0)
     {
         var finished = outcome == Outcome.Running ? (DateTimeOffset?)null : At(seq).AddSeconds(10);
-        return new Member(seq, $"uid-{seq}", null, stratum, role, role == MemberRole.Treatment ? Arm.Treatment : Arm.Control, At(seq), At(seq), finished, outcome, oom, finished is null ? null : 10, 1, new RunResources(), new RunResources(), revision == 0 ? seq : revision);
+        return new Member(seq, $"uid-{seq}", null, stratum, role, role == MemberRole.Treatment ? Arm.Treatment : Arm.Control, null, At(seq), At(seq), finished, outcome, oom, null, finished is null ? null : 10, 1, new RunResources(), new RunResources(), revision == 0 ? seq : revision);
     }
 }

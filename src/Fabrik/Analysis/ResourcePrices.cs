@@ -1,0 +1,28 @@
+using Fabrik.Runs;
+
+namespace Fabrik.Analysis;
+
+/// <summary>What resources cost an hour, for comparing runs: only the proportion of the two matters.</summary>
+/// <param name="Cpu">Of a core.</param>
+/// <param name="Memory">Of a GiB.</param>
+public sealed record ResourcePrices(double Cpu, double Memory)
+{
+    /// <summary>A core as dear as four GiB: how servers of ordinary shape are sold.</summary>
+    public static ResourcePrices Usual { get; } = new(4, 1);
+
+    /// <summary>
+    /// Of what the run had reserved, for as long as it ran: null where neither resource is known, or where the change gave it one that it had
+    /// not asked for, as then there is nothing to compare it with.
+    /// </summary>
+    public double? Of(Member run)
+    {
+        if (run.DurationSeconds is not { } seconds) return null;
+        var (memory, cpu) = (Reserved(run.Applied.MemoryRequestBytes, run.Applied.MemoryLimitBytes), Reserved(run.Applied.CpuRequestMillis, run.Applied.CpuLimitMillis));
+        if (memory is null && cpu is null) return null;
+        if ((memory is null) != (Reserved(run.Requested.MemoryRequestBytes, run.Requested.MemoryLimitBytes) is null)) return null;
+        if ((cpu is null) != (Reserved(run.Requested.CpuRequestMillis, run.Requested.CpuLimitMillis) is null)) return null;
+        return seconds / 3600 * (((memory ?? 0) / (1024.0 * 1024 * 1024) * Memory) + ((cpu ?? 0) / 1000.0 * Cpu));
+    }
+
+    private static long? Reserved(long? request, long? limit) => request ?? limit;
+}
