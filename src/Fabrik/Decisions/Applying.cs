@@ -1,3 +1,4 @@
+using System.Globalization;
 using Fabrik.Experiments;
 
 namespace Fabrik.Decisions;
@@ -62,7 +63,10 @@ public static class Applying
         if (change.Spec.Risk > view.Policy.AutoApplyRisk) return $"it has shown its worth; its risk is {Word(change.Spec.Risk)}: a person must agree";
         if (!change.Spec.AutoApply) return "it has shown its worth; its author wants a person to agree (autoApply is false)";
         if (Guardrails.Protected(change, view) is { } environment) return $"it has shown its worth; {environment}: a person must agree";
-        return null;
+        var limits = view.Policy.Experiments;
+        return view.Findings(change)?.CostAtMost(limits.Confidence) is { } most && most > limits.CostCeiling
+            ? string.Create(CultureInfo.InvariantCulture, $"it has shown its worth; a run with it may cost up to {most:0.0} times as much, above the ceiling of {limits.CostCeiling:0.0}: a person must agree")
+            : null;
     }
 
     private static Step? Complete(OptimizationChange change, DateTimeOffset now)

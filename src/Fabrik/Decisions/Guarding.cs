@@ -13,7 +13,7 @@ public static class Guarding
         foreach (var change in view.Changes.OrderBy(change => change.Status.StartedAt ?? DateTimeOffset.MaxValue).ThenBy(change => change.Name, StringComparer.Ordinal))
         {
             if (change.Phase is not (Phase.ExperimentRunning or Phase.Analyzing or Phase.Approved or Phase.Applied)) continue;
-            if (view.Findings(change) is { Verdict.Decision: Decision.Rollback } found) steps.Add(Back(change, view.Now, "harm", found.Verdict.Reasons) with { Evidence = found.Figures });
+            if (view.Findings(change) is { Verdict.Decision: Decision.Rollback } found) steps.Add(Back(change, view.Now, WireNames.Of(found.Verdict.Trigger ?? Trigger.Harm), found.Verdict.Reasons) with { Evidence = found.Figures });
             else if (change.Phase == Phase.ExperimentRunning && change.Status.Slot is { } slot && !slots.Add(slot))
                 steps.Add(Back(change, view.Now, "edited_by_hand", [$"its status was edited by hand: slot {slot} belongs to another experiment, so its arms cannot be told apart"]));
         }

@@ -22,6 +22,12 @@ public sealed record NamespaceLabels(string Name, string? Environment);
 /// <summary>What the last look at a trial found.</summary>
 public sealed record Findings(DateTimeOffset AnalyzedAt, Verdict Verdict, ExperimentState State)
 {
+    /// <summary>Runs of which the cost must be known before anything is said of it.</summary>
+    private const int EnoughCosts = 30;
+
+    /// <summary>Upper end of the interval of the cost of a treated run over that of a control; null where too little is known.</summary>
+    public double? CostAtMost(double confidence) => State.Cost.Count >= EnoughCosts ? State.Cost.Interval(confidence).High : null;
+
     /// <summary>The figures that a step made of it rests on.</summary>
     public IReadOnlyDictionary<string, double> Figures => new Dictionary<string, double>
     {
@@ -34,5 +40,6 @@ public sealed record Findings(DateTimeOffset AnalyzedAt, Verdict Verdict, Experi
         ["controlRuns"] = State.Evidence.Success.Control,
         ["controlSucceeded"] = State.Evidence.Success.ControlGood,
         ["durationRatio"] = State.Duration.Ratio,
+        ["costRatio"] = State.Cost.Ratio,
     }.Where(one => double.IsFinite(one.Value)).ToDictionary();
 }

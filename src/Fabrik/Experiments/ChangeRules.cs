@@ -27,7 +27,7 @@ public static class ChangeRules
 
     private static void Step(Checks checks, OptimizationChange old, OptimizationChange changed)
     {
-        checks.Require(Transitions.Exists(old.Phase, changed.Phase), "status.phase", $"there is no step from {Wire(old.Phase)} to {Wire(changed.Phase)}");
+        checks.Require(Transitions.Exists(old.Phase, changed.Phase), "status.phase", $"there is no step from {WireNames.Of(old.Phase)} to {WireNames.Of(changed.Phase)}");
         checks.Require(
             old.Phase == Phase.Proposed || JsonElement.DeepEquals(WithoutApproval(old), WithoutApproval(changed)),
             "spec",
@@ -82,6 +82,4 @@ public static class ChangeRules
 
     private static JsonElement WithoutApproval(OptimizationChange change) =>
         JsonSerializer.SerializeToElement(change with { Spec = change.Spec with { Approval = null }, Status = new ChangeStatus(), Metadata = new ChangeMetadata { Name = "" } }, ObjectJson.Default.OptimizationChange);
-
-    private static string Wire(Phase phase) => JsonSerializer.SerializeToElement(phase, ObjectJson.Default.Phase).GetString()!;
 }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Fabrik.Analysis;
 using Fabrik.CronJobs;
+using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
 using Fabrik.Experiments;
 using Fabrik.Kubernetes;
@@ -39,13 +40,16 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_change_that_makes_runs_fail_is_harm_at_the_next_look()
+    public async Task Checklist_18_42_and_60_a_change_that_makes_runs_fail_is_rolled_back_by_the_look_that_finds_it()
     {
         await RunningAsync("harm", "cpuLimit", "10m");
         Write(1, 80, _ => true, _ => false);
         clock.Advance(TimeSpan.FromHours(3));
         await LookAsync();
         Newest("harm").Verdict.Decision.ShouldBe(Decision.Rollback);
+        var change = ObjectJson.Change((await client.GetAsync(Kinds.OptimizationChange, Names.SystemNamespace, "harm", default)).Json);
+        (change.Phase, change.Status.Slot, change.Status.Share, change.Status.RolloutProgress).ShouldBe((Phase.RolledBack, null, null, "0%"));
+        new TransitionStore(database.Database).Incidents(true, null, 10).ShouldHaveSingleItem().Value.Change.ShouldBe("harm");
     }
 
     [Fact]
@@ -137,7 +141,11 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     private async Task LookAsync()
     {
         using var metrics = new SchedulerMetrics(clock);
-        await new AnalyseExperiments(client, database.Members, new AnalysisStore(database.Database), metrics, clock, NullLogger<AnalyseExperiments>.Instance).AnalyseAsync(TestContext.Current.CancellationToken);
+        using var told = new OptimizerMetrics();
+        metrics.Leads(true);
+        var analyses = new AnalysisStore(database.Database);
+        using var turn = new OptimizerTurn(client, new OptimizerObjects(client, NullLogger<OptimizerObjects>.Instance), new TransitionStore(database.Database), analyses, metrics, told, clock, NullLogger<OptimizerTurn>.Instance);
+        await new AnalyseExperiments(turn, database.Members, analyses, metrics, clock, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
     }
 
     private Task RunningAsync(string name, string what, string value) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject

@@ -34,6 +34,18 @@ public sealed class ApplyingTests
         applied.Next.Conditions.ShouldNotContain(one => one.Type == Names.Conditions.ApprovalRequired);
     }
 
+    [Theory]
+    [InlineData(1.2, Phase.Applied)]
+    [InlineData(2.5, Phase.Approved)]
+    public void Checklist_50_a_change_whose_runs_may_cost_more_than_twice_as_much_waits_for_a_person(double ratio, Phase expected)
+    {
+        var view = View(Change("a", Phase.Approved)).Finding(Decision.Rollout, state =>
+        {
+            for (var run = 0; run < 600; run++) state.Cost.Add(run % 2 == 0, run % 2 == 0 ? ratio : 1, 0.5);
+        });
+        Applying.Plan(view).Single().To.ShouldBe(expected);
+    }
+
     [Fact]
     public void A_policy_that_trusts_more_applies_more() =>
         Applying.Plan(View(Change("a", Phase.Approved, Risk.Medium)) with { Policy = new PolicySpec { AutoApplyRisk = Risk.Medium } }).Single().To.ShouldBe(Phase.Applied);

@@ -1,7 +1,6 @@
 using System.Globalization;
-using Fabrik.Experiments;
 
-namespace Fabrik.Decisions;
+namespace Fabrik.Experiments;
 
 /// <summary>How long an experiment may run.</summary>
 public static class ExperimentTime
