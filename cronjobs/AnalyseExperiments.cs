@@ -39,9 +39,15 @@ public sealed partial class AnalyseExperiments(KubernetesClient cluster, MemberR
         var changes = new List<OptimizationChange>();
         await foreach (var one in cluster.ListAsync(Kinds.OptimizationChange, Names.SystemNamespace, ct))
             if (Read(one) is { } change) changes.Add(change);
-        if (!changes.Exists(IsWatched)) return;
-        var policy = await PolicyAsync(ct);
-        foreach (var change in changes.Where(IsWatched)) Judge(change, changes, policy);
+        var policy = changes.Exists(IsWatched) ? await PolicyAsync(ct) : new PolicySpec();
+        var alerts = new List<Alert>();
+        foreach (var change in changes.Where(IsWatched))
+        {
+            var verdict = Judge(change, changes, policy);
+            alerts.AddRange(verdict.Alerts);
+        }
+
+        metrics.Alerts(alerts);
     }
 
     /// <summary>Looks at one change, and keeps what that showed where it is anything new.</summary>
