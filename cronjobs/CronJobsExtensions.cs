@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
 using Fabrik.CronJobs.Runs;
 using Fabrik.CronJobs.Usage;
@@ -24,6 +25,10 @@ public static class CronJobsExtensions
         services.AddUsage(options);
         services.AddSingleton<MemberReader>();
         services.AddSingleton<AnalysisStore>();
+        services.AddSingleton<TransitionStore>();
+        services.AddSingleton<OptimizerObjects>();
+        services.AddSingleton<OptimizerMetrics>();
+        services.AddSingleton<OptimizerTurn>();
         services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
@@ -55,6 +60,9 @@ public static class CronJobsExtensions
             quartz.Every<ObserveRuns>(ObserveRuns.Interval);
             quartz.Every<MeasureRuns>(options.MeasureEvery);
             quartz.Every<AnalyseExperiments>(AnalyseExperiments.Interval);
+            quartz.Every<StartExperiments>(options.StepEvery);
+            quartz.Every<DecideExperiments>(options.DecideEvery);
+            quartz.Every<ApplyDecisions>(options.StepEvery);
         });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
     }

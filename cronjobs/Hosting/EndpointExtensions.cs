@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Runs;
 using Fabrik.CronJobs.Usage;
 using Fabrik.Metrics;
@@ -41,7 +42,7 @@ internal static class EndpointExtensions
     /// <summary>By reference: another set of processes may live in this one.</summary>
     private static Predicate<Meter> Meters(IServiceProvider services)
     {
-        Meter[] own = [services.GetRequiredService<RunMetrics>().Meter, services.GetRequiredService<UsageMetrics>().Meter, services.GetRequiredService<SchedulerMetrics>().Meter];
+        Meter[] own = [services.GetRequiredService<RunMetrics>().Meter, services.GetRequiredService<UsageMetrics>().Meter, services.GetRequiredService<SchedulerMetrics>().Meter, services.GetRequiredService<OptimizerMetrics>().Meter];
         return meter => own.Contains(meter) || MetricCollector.IsRuntime(meter);
     }
 }

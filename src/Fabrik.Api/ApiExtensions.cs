@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Fabrik.Api.Callers;
+using Fabrik.Api.Decisions;
 using Fabrik.Api.Experiments;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
@@ -21,6 +22,7 @@ public static class ApiExtensions
         services.AddSingleton<RunReader>();
         services.AddSingleton<ExperimentReader>();
         services.AddSingleton<AnalysisStore>();
+        services.AddSingleton<TransitionStore>();
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);
@@ -29,7 +31,7 @@ public static class ApiExtensions
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         });
-        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
+        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
         return services;
     }
 
@@ -46,6 +48,7 @@ public static class ApiExtensions
         app.MapHealth();
         app.MapRuns();
         app.MapExperiments();
+        app.MapDecisions();
         return app;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Fabrik.Api.Decisions;
 using Fabrik.Api.Experiments;
 using Fabrik.Api.Runs;
 using Fabrik.Reports;
@@ -12,5 +13,7 @@ namespace Fabrik.Api;
 [JsonSerializable(typeof(Run))]
 [JsonSerializable(typeof(ExperimentList))]
 [JsonSerializable(typeof(ExperimentReport))]
+[JsonSerializable(typeof(DecisionList))]
+[JsonSerializable(typeof(IncidentList))]
 [JsonSerializable(typeof(Problem))]
 internal sealed partial class ApiJson : JsonSerializerContext;

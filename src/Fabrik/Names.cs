@@ -103,6 +103,29 @@ public static class Names
     {
         /// <summary>"True" while nothing goes on before a person approves or refuses; the message says why.</summary>
         public const string ApprovalRequired = "ApprovalRequired";
+
+        /// <summary>Always "True": since when the change is in its phase, and why it came into it.</summary>
+        public const string PhaseReached = "PhaseReached";
+    }
+
+    /// <summary>Keys of spec.evidence.figures: what was known when the change was proposed. Rates are fractions, money is EUR.</summary>
+    public static class Figures
+    {
+        /// <summary>Rate of good outcomes now, and the one expected with the change.</summary>
+        public const string Baseline = "baseline";
+        public const string Expected = "expected";
+        public const string RunsPerDay = "runsPerDay";
+
+        /// <summary>Cost of a run with the change over the cost of one without.</summary>
+        public const string CostRatio = "costRatio";
+
+        /// <summary>Expected gain per day; what waits is tried in this order.</summary>
+        public const string Value = "value";
+
+        /// <summary>Runs and days until a decision: at the median, and days in 90 of 100 cases.</summary>
+        public const string ForecastRuns = "forecastRuns";
+        public const string ForecastDays = "forecastDays";
+        public const string ForecastDays90 = "forecastDays90";
     }
 
     /// <summary>Environment variables of the processes. Files hold secrets; nothing secret is passed by value.</summary>
@@ -194,6 +217,9 @@ public static class Names
         public const string UsageDuration = "fabrik.usage.request.duration";
         public const string UsageSourceUp = "fabrik.usage.source.up";
         public const string UsageWaiting = "fabrik.usage.waiting";
+        public const string OptimizerTransitions = "fabrik.optimizer.transitions";
+        public const string OptimizerChanges = "fabrik.optimizer.changes";
+        public const string OptimizerIncidents = "fabrik.optimizer.incidents.open";
     }
 
     /// <summary>In the checkout.</summary>

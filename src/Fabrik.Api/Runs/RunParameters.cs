@@ -95,7 +95,7 @@ internal static partial class RunParameters
 
     private static string Shown(string name) => name.Length <= 64 ? name : name[..64];
 
-    private static DateTimeOffset? Time(string value) =>
+    internal static DateTimeOffset? Time(string value) =>
         DateTimeOffset.TryParseExact(value, ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
             && time >= DateTimeOffset.UnixEpoch ? time : null;
 

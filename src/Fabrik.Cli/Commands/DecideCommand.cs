@@ -24,7 +24,7 @@ public static class DecideCommand
     {
         var (name, reason) = (NameOf(), Reason("Why; the same is not proposed again while it holds"));
         reason.Required = true;
-        var command = new Command("reject", "Refuse a change that is proposed, queued, on trial or waiting") { Arguments = { name }, Options = { reason } };
+        var command = new Command("reject", "Refuse a change that is proposed, queued, on trial or waiting; or confirm that it was rightly rolled back") { Arguments = { name }, Options = { reason } };
         command.SetAction((parsed, cancel) => DecideAsync(parsed, parsed.GetValue(name)!, "refused", parsed.GetValue(reason), Rejected, globals, terminal, clock, cancel));
         return command;
     }
@@ -88,8 +88,9 @@ public static class DecideCommand
     {
         Phase.Rejected => "Next: the scheduler moves it to rejected within a minute; Jobs that have it already keep it until they end",
         Phase.RolledBack when change.Phase == Phase.ExperimentRunning => "Next: the scheduler stops its experiment and moves it to rolled_back within a minute; Jobs that have it already keep it until they end",
+        null when change.Phase == Phase.RolledBack => "Next: it stays rolled back, and its incident counts as looked at",
         Phase.RolledBack => throw Senseless(change, "is applied, so there is nothing left to reject", $"to take it back: fabrik optimizer rollback {change.Name} --reason TEXT"),
-        _ => throw Senseless(change, change.Phase == Phase.Rejected ? "is rejected already" : "is rolled back already", $"see why: fabrik optimizer changes show {change.Name}"),
+        _ => throw Senseless(change, "is rejected already", $"see why: fabrik optimizer changes show {change.Name}"),
     };
 
     private static string RolledBack(OptimizationChange change) => PersonDecision.Refused(change.Phase) switch

@@ -27,7 +27,7 @@ public static class ChangeRules
 
     private static void Step(Checks checks, OptimizationChange old, OptimizationChange changed)
     {
-        checks.Require(Transitions.Exists(old.Phase, changed.Phase), "status.phase", $"there is no step from {Wire(old.Phase)} to {Wire(changed.Phase)}");
+        checks.Require(Transitions.Exists(old.Phase, changed.Phase), "status.phase", $"there is no step from {WireNames.Of(old.Phase)} to {WireNames.Of(changed.Phase)}");
         checks.Require(
             old.Phase == Phase.Proposed || JsonElement.DeepEquals(WithoutApproval(old), WithoutApproval(changed)),
             "spec",
@@ -75,12 +75,11 @@ public static class ChangeRules
         checks.Require(status.Share is null or (>= 0 and < 0.2), "status.share", "the share in force must be below 0.2 (20 % of the Jobs)");
         checks.Text("status.rolloutProgress", status.RolloutProgress, 16, Checks.Percent(), "must be a percentage such as 100%");
         checks.Text("status.reason", status.Reason, 4096);
+        checks.Text("status.transition", status.Transition, 64);
         checks.Range("status.observedGeneration", status.ObservedGeneration, 0, long.MaxValue);
         checks.Conditions("status.conditions", status.Conditions);
     }
 
     private static JsonElement WithoutApproval(OptimizationChange change) =>
         JsonSerializer.SerializeToElement(change with { Spec = change.Spec with { Approval = null }, Status = new ChangeStatus(), Metadata = new ChangeMetadata { Name = "" } }, ObjectJson.Default.OptimizationChange);
-
-    private static string Wire(Phase phase) => JsonSerializer.SerializeToElement(phase, ObjectJson.Default.Phase).GetString()!;
 }

@@ -165,6 +165,9 @@ public sealed record ChangeStatus
     public DateTimeOffset? StartedAt { get; init; }
     public DateTimeOffset? LastAppliedAt { get; init; }
     public string? Reason { get; init; }
+
+    /// <summary>Which recorded step made this status; so a step that was cut off is neither lost nor taken twice.</summary>
+    public string? Transition { get; init; }
     public long ObservedGeneration { get; init; }
     public IReadOnlyList<Condition> Conditions { get; set; } = [];
 }

@@ -56,11 +56,21 @@ public sealed class DecideTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         PersonDecision.Step(change.Phase, change.Spec.Approval, null).ShouldBe(Phase.RolledBack);
     }
 
+    [Fact]
+    public async Task Checklist_60_to_refuse_what_was_rolled_back_is_a_persons_review_and_leaves_it_so()
+    {
+        await cluster.ChangeAsync("reviewed", "rolled_back");
+        var run = await cluster.FabrikAsync("optimizer", "changes", "reject", "reviewed", "--reason", "rightly so");
+        run.Code.ShouldBe(0);
+        run.Error.ShouldContain("counts as looked at");
+        (await cluster.ReadAsync("reviewed")).GetProperty("spec").GetProperty("approval").GetProperty("approved").GetBoolean().ShouldBeFalse();
+    }
+
     [Theory]
     [InlineData("approve", "applied", "fabrik optimizer rollback")]
     [InlineData("approve", "rejected", "propose it anew")]
     [InlineData("reject", "applied", "fabrik optimizer rollback")]
-    [InlineData("reject", "rolled_back", "changes show")]
+    [InlineData("reject", "rejected", "changes show")]
     [InlineData("rollback", "proposed", "changes reject")]
     [InlineData("rollback", "rejected", "changes show")]
     public async Task A_decision_that_makes_no_sense_writes_nothing_and_names_the_one_that_is_meant(string verb, string phase, string next)

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Text.Json.Nodes;
 using Fabrik.Analysis;
 using Fabrik.CronJobs;
+using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
 using Fabrik.Experiments;
 using Fabrik.Kubernetes;
@@ -20,9 +21,9 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     private readonly FakeCluster cluster = new();
     private readonly TemporaryDatabase database = new();
     private readonly TestClock clock = new(Start);
+    private readonly OptimizerMetrics told = new();
     private FakeApiServer server = null!;
     private KubernetesClient client = null!;
-    private SchedulerMetrics metrics = null!;
 
     [Fact]
     public async Task A_memory_change_that_stops_the_kills_is_found_better_and_the_evidence_is_stored()
@@ -41,13 +42,16 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_change_that_makes_runs_fail_is_harm_at_the_next_look()
+    public async Task Checklist_18_42_and_60_a_change_that_makes_runs_fail_is_rolled_back_by_the_look_that_finds_it()
     {
         await RunningAsync("harm", "cpuLimit", "10m");
         Write(1, 80, _ => true, _ => false);
         clock.Advance(TimeSpan.FromHours(3));
         await LookAsync();
         Newest("harm").Verdict.Decision.ShouldBe(Decision.Rollback);
+        var change = ObjectJson.Change((await client.GetAsync(Kinds.OptimizationChange, Names.SystemNamespace, "harm", default)).Json);
+        (change.Phase, change.Status.Slot, change.Status.Share, change.Status.RolloutProgress).ShouldBe((Phase.RolledBack, null, null, "0%"));
+        new TransitionStore(database.Database).Incidents(true, null, 10).ShouldHaveSingleItem().Value.Change.ShouldBe("harm");
     }
 
     [Fact]
@@ -148,7 +152,6 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         };
         listener.SetMeasurementEventCallback<int>((_, value, tags, _) => seen.Add(((string)tags[0].Value!, value)));
         listener.Start();
-        metrics.Leads(true);
         await RunningAsync("memory", "memoryLimit", "4Gi");
         Write(1, 600, _ => false, _ => false, treatedSeconds: 40);
         clock.Advance(TimeSpan.FromDays(1));
@@ -215,13 +218,12 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     {
         server = await FakeApiServer.StartAsync(cluster.Answer);
         client = new KubernetesClient(server.Config, TimeProvider.System);
-        metrics = new SchedulerMetrics(clock);
     }
 
     public async ValueTask DisposeAsync()
     {
         client.Dispose();
-        metrics.Dispose();
+        told.Dispose();
         await server.DisposeAsync();
         database.Dispose();
     }
@@ -230,7 +232,11 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
 
     private async Task LookAsync()
     {
-        await new AnalyseExperiments(client, database.Members, new AnalysisStore(database.Database), metrics, clock, NullLogger<AnalyseExperiments>.Instance).AnalyseAsync(TestContext.Current.CancellationToken);
+        using var metrics = new SchedulerMetrics(clock);
+        metrics.Leads(true);
+        var analyses = new AnalysisStore(database.Database);
+        using var turn = new OptimizerTurn(client, new OptimizerObjects(client, NullLogger<OptimizerObjects>.Instance), new TransitionStore(database.Database), analyses, metrics, told, clock, NullLogger<OptimizerTurn>.Instance);
+        await new AnalyseExperiments(turn, database.Members, analyses, told, metrics, clock, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
     }
 
     private Task RunningAsync(string name, string what, string value) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject

@@ -116,7 +116,9 @@ public sealed class FakeCluster
     private Task Merge(HttpContext context, string path, JsonObject patch)
     {
         var apply = context.Request.ContentType == "application/apply-patch+yaml";
+        path = path.EndsWith("/status", StringComparison.Ordinal) ? path[..^"/status".Length] : path;
         if (!objects.TryGetValue(path, out var old)) return apply ? Ok(context, Store(path, patch), 201) : Fail(context, 404, "NotFound", $"{path} not found");
+        if ((string?)patch["metadata"]?["resourceVersion"] is { } asked && asked != (string?)old["metadata"]!["resourceVersion"]) return Fail(context, 409, "Conflict", "the object has been modified");
         var merged = (JsonObject)old.DeepClone();
         Overlay(merged, patch);
         return Ok(context, Store(path, merged));

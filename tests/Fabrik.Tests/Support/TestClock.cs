@@ -38,6 +38,12 @@ public sealed class TestClock(DateTimeOffset? start = null) : TimeProvider
         return timer;
     }
 
+    /// <summary>As when somebody sets the clock: no timer fires.</summary>
+    public void Jump(TimeSpan by)
+    {
+        lock (gate) now += by;
+    }
+
     public void Advance(TimeSpan by)
     {
         var end = GetUtcNow() + by;
