@@ -12,19 +12,20 @@ namespace Fabrik.CronJobs;
 /// full, stores what that shows, and at once takes back what does harm. Looks cost nothing statistically. Everything else that may be made of
 /// what they show is for <see cref="DecideExperiments"/>.
 /// </summary>
-public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, AnalysisStore analyses, SchedulerMetrics metrics, ILogger<AnalyseExperiments> logger) : OptimizerTask(metrics, logger)
+public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, AnalysisStore analyses, OptimizerMetrics told, SchedulerMetrics metrics, ILogger<AnalyseExperiments> logger)
+    : OptimizerTask(metrics, logger)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
     private const int PageSize = 10_000;
 
     public override Task<bool> RunAsync(CancellationToken ct) => turn.TakeAsync(view =>
     {
-        foreach (var change in view.Changes.Where(IsWatched)) Judge(change, view);
+        told.Alerts([.. view.Changes.Where(IsWatched).SelectMany(change => Judge(change, view).Alerts)]);
         return Guarding.Plan(view);
     }, ct);
 
     /// <summary>Looks at one change, and keeps what that showed where it is anything new.</summary>
-    private void Judge(OptimizationChange change, OptimizerView view)
+    private Verdict Judge(OptimizationChange change, OptimizerView view)
     {
         var look = ExperimentLook.Of(change, view.Changes, view.Policy, view.Now);
         var uid = change.Metadata.Uid ?? change.Name;
@@ -43,6 +44,7 @@ public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members,
         var verdict = Judgement.Of(state, look);
         if (before is null || released > 0 || state.Revision != revision || state.Phases.Count != phases || !before.Verdict.Says(verdict))
             analyses.Save(new StoredAnalysis(uid, look.StartedAt, change.Name, change.Status.ExperimentId, change.Metadata.Generation, view.Now, change.Spec.Goal, verdict, look.Rules.Threshold, state));
+        return verdict;
     }
 
     /// <summary>On trial, waiting for a decision or a person, or applied after a trial.</summary>

@@ -1,16 +1,18 @@
 using System.Diagnostics.Metrics;
+using Fabrik.Analysis;
 using Fabrik.Decisions;
 using Fabrik.Experiments;
 using Fabrik.Storage;
 
 namespace Fabrik.CronJobs.Decisions;
 
-/// <summary>Where the changes stand. Labels are closed sets: phases.</summary>
+/// <summary>Where the changes stand. Labels are closed sets: phases, and kinds of alerts.</summary>
 public sealed class OptimizerMetrics : IDisposable
 {
     private readonly Meter meter = new(Names.Meters.CronJobs);
     private readonly Counter<long> transitions;
     private IReadOnlyDictionary<Phase, int> phases = new Dictionary<Phase, int>();
+    private IReadOnlyDictionary<AlertKind, int> alerts = new Dictionary<AlertKind, int>();
     private int incidents;
 
     public OptimizerMetrics()
@@ -21,12 +23,20 @@ public sealed class OptimizerMetrics : IDisposable
             () => phases.Select(one => new Measurement<int>(one.Value, new KeyValuePair<string, object?>("phase", WireNames.Of(one.Key)))),
             "{change}",
             "Changes by phase");
+        meter.CreateObservableGauge(
+            Names.Metrics.ExperimentAlerts,
+            () => alerts.Select(one => new Measurement<int>(one.Value, new KeyValuePair<string, object?>("kind", WireNames.Of(one.Key)))),
+            "{change}",
+            "Changes on trial or applied that an alert stands for, by its kind");
         meter.CreateObservableGauge(Names.Metrics.OptimizerIncidents, () => Volatile.Read(ref incidents), "{incident}", "Emergency rollbacks that no person has looked at");
     }
 
     internal Meter Meter => meter;
 
     public void Seen(IReadOnlyList<OptimizationChange> changes) => phases = Enum.GetValues<Phase>().ToDictionary(phase => phase, phase => changes.Count(change => change.Phase == phase));
+
+    /// <summary>All alerts that stand now.</summary>
+    public void Alerts(IReadOnlyCollection<Alert> standing) => alerts = Enum.GetValues<AlertKind>().ToDictionary(kind => kind, kind => standing.Count(alert => alert.Kind == kind));
 
     public void Incidents(int open) => Volatile.Write(ref incidents, open);
 

@@ -211,6 +211,7 @@ public static class Names
         public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
         public const string WebhookStopped = "fabrik.webhook.stopped";
         public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
+        public const string ExperimentAlerts = "fabrik.experiment.alerts";
         public const string UsageSettled = "fabrik.usage.settled";
         public const string UsageFailures = "fabrik.usage.failures";
         public const string UsageDuration = "fabrik.usage.request.duration";

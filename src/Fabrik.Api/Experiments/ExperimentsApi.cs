@@ -1,4 +1,5 @@
 using System.Globalization;
+using Fabrik.Analysis;
 using Fabrik.Api.Callers;
 using Fabrik.Api.Runs;
 using Fabrik.Experiments;
@@ -92,7 +93,11 @@ internal static class ExperimentsApi
             Verdict = analysis is null ? null : WireNames.Of(analysis.Verdict.Decision),
             Reasons = analysis?.Verdict.Reasons ?? [],
             Points = analysis?.State.Points,
-            Duration = analysis?.State.Duration is { Count: > 1 } duration && duration.Interval(Confidence) is var (low, high) ? new RatioReport(duration.Ratio, low, high) : null,
+            Trips = analysis?.Verdict.Trips is { Count: > 0 } trips ? [.. trips.Select(trip => new TripReport(WireNames.Of(trip.Trigger), trip.Text, trip.Figures))] : null,
+            Alerts = analysis?.Verdict.Alerts is { Count: > 0 } alerts ? [.. alerts.Select(alert => new AlertReport(WireNames.Of(alert.Kind), alert.Text))] : null,
+            Watch = analysis?.State is { AppliedAt: not null, Watch: var watch } ? new WatchReport(watch.Runs, watch.Failed, watch.Allowed, watch.Maximum, BaselineWatch.Limit) : null,
+            Duration = Ratio(analysis?.State.Duration),
+            Cost = Ratio(analysis?.State.Cost),
             FirstRunAt = found.FirstRunAt,
             LastRunAt = found.LastRunAt,
             Treatment = Arm("treatment"),
@@ -100,6 +105,8 @@ internal static class ExperimentsApi
             Applied = found.Arms.Any(arm => arm.Role == "applied") ? Arm("applied") : null,
         };
     }
+
+    private static RatioReport? Ratio(RatioSequence? ratio) => ratio is { IsKnown: true } && ratio.Interval(Confidence) is var (low, high) ? new RatioReport(ratio.Ratio, low, high) : null;
 
     private static (Query? Query, Problem? Wrong) Parse(IQueryCollection parameters, int known)
     {

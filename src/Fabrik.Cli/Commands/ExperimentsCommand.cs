@@ -83,6 +83,9 @@ public static class ExperimentsCommand
             ("Applied", report?.Applied is { } applied ? $"{applied.Runs} runs, {applied.Succeeded} succeeded, {applied.OomKilled} out of memory" : null),
             ("Confidence", report?.Evidence is { } shown ? EvidenceText.Confidence(shown, change.Spec.Goal) : null),
             ("Decision", report is { Verdict: "continue" or null } ? EvidenceText.When(report) : report?.Verdict),
+            ("Tripped", report?.Trips is { Count: > 0 } trips ? string.Join(", ", trips.Select(trip => trip.Trigger)) : null),
+            ("Watch", report?.Watch is { } watch ? EvidenceText.Watch(watch) : null),
+            ("Alerts", report?.Alerts is { Count: > 0 } alerts ? string.Join('\n', alerts.Select(alert => alert.Text)) : null),
             ("Why", report is { Reasons.Count: > 0 } ? string.Join('\n', report.Reasons) : change.Status.Reason),
         ], $"optimizationchange.fabrik.dev/{name}");
         if (format is not (OutputFormat.Table or OutputFormat.Wide)) return;

@@ -11,7 +11,9 @@ public static class Safety
     private const int LeastControls = 10;
     private const double ControlsFareWell = 0.6;
     private const int LeastTreated = 10;
-    private const double SomeEvidence = 5;
+
+    /// <summary>Of harm, as it stands now. At 5, and its greatest value, the simulations take back 7 % of harmless changes; so it is below 4 %.</summary>
+    private const double SomeEvidence = 10;
     private const double ErrorsTimes = 2;
     private const double CostTimes = 3;
     private const int LeastDurations = 30;
@@ -81,11 +83,11 @@ public static class Safety
     private static Trip? ErrorRateDoubled(Completions counts, Evidence evidence)
     {
         var (treated, control) = (counts.Treated, counts.Control);
-        if (treated.Ended < LeastTreated || treated.Failed == 0 || control.Ended == 0 || treated.ErrorRate < ErrorsTimes * control.ErrorRate || evidence.Harm.Maximum < SomeEvidence) return null;
+        if (treated.Ended < LeastTreated || treated.Failed == 0 || control.Ended == 0 || treated.ErrorRate < ErrorsTimes * control.ErrorRate || evidence.Harm.Value < SomeEvidence) return null;
         return Tripped(
             Trigger.ErrorRateDoubled,
-            $"treated runs fail at least twice as often: {Wording.Rates(treated.ErrorRate, treated.Ended, control.ErrorRate, control.Ended)} (evidence of harm {Wording.Number(evidence.Harm.Maximum)}, {Wording.Number(SomeEvidence)} needed)",
-            ("evidence", evidence.Harm.Maximum), ("treated", treated.Ended), ("treatedFailed", treated.Failed), ("control", control.Ended), ("controlFailed", control.Failed));
+            $"treated runs fail at least twice as often: {Wording.Rates(treated.ErrorRate, treated.Ended, control.ErrorRate, control.Ended)} (evidence of harm {Wording.Number(evidence.Harm.Value)}, {Wording.Number(SomeEvidence)} needed)",
+            ("evidence", evidence.Harm.Value), ("treated", treated.Ended), ("treatedFailed", treated.Failed), ("control", control.Ended), ("controlFailed", control.Failed));
     }
 
     /// <summary>The rate must be above the plan's threshold beyond the chance of few runs: Wilson's lower bound.</summary>

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Fabrik.Reports;
 
-/// <summary>What an experiment has shown so far, as the API tells it and people read it. Analyses are made every 15 minutes.</summary>
+/// <summary>What an experiment has shown so far, as the API tells it and people read it. It is looked at every 20 seconds.</summary>
 public sealed record ExperimentReport
 {
     /// <summary>Name of the OptimizationChange.</summary>
@@ -16,6 +16,8 @@ public sealed record ExperimentReport
     /// <summary>When the first and the last run that counts were created.</summary>
     public DateTimeOffset? FirstRunAt { get; init; }
     public DateTimeOffset? LastRunAt { get; init; }
+
+    /// <summary>When a look last found anything new.</summary>
     public DateTimeOffset? AnalyzedAt { get; init; }
     public required ArmReport Treatment { get; init; }
     public required ArmReport Control { get; init; }
@@ -31,6 +33,15 @@ public sealed record ExperimentReport
 
     /// <summary>Why, in sentences.</summary>
     public IReadOnlyList<string> Reasons { get; init; } = [];
+
+    /// <summary>Of a rollback, all that spoke for it, the weightiest first.</summary>
+    public IReadOnlyList<TripReport>? Trips { get; init; }
+
+    /// <summary>What a person should know and nothing is done about.</summary>
+    public IReadOnlyList<AlertReport>? Alerts { get; init; }
+
+    /// <summary>Of an applied change: its runs against the controls that its experiment had.</summary>
+    public WatchReport? Watch { get; init; }
 
     public ForecastReport? Forecast { get; init; }
 
@@ -61,6 +72,19 @@ public sealed record EvidenceReport(double Win, double NonInferior, double Harm,
 
 /// <summary>Total runs and days from now until a decision, as simulations at the rate seen lately say.</summary>
 public sealed record ForecastReport(double MedianRuns, double LateRuns, double? MedianDays, double? LateDays);
+
+/// <param name="Trigger">Such as harm, first_runs_failed or baseline_shift.</param>
+/// <param name="Figures">What it rests on, by name.</param>
+public sealed record TripReport(string Trigger, string Text, IReadOnlyDictionary<string, double> Figures);
+
+/// <param name="Kind">duration or rollback_plan.</param>
+public sealed record AlertReport(string Kind, string Text);
+
+/// <param name="Runs">Since the rollout, of strata whose baseline is known.</param>
+/// <param name="Expected">Failures that the baselines allow so many runs at most.</param>
+/// <param name="Greatest">Of the alarm, so far.</param>
+/// <param name="Limit">Where the change is rolled back: without cause once in that many runs at most.</param>
+public sealed record WatchReport(long Runs, long Failed, double Expected, double Greatest, double Limit);
 
 public sealed record RatioReport(double Ratio, double Low, double High);
 

@@ -110,15 +110,20 @@ public class ExperimentStateTests
             var stratum = $"{random.Next(3)}";
             updates.Add(Ran(seq, Outcome.Running, stratum, role, revision: ++revision));
             // Ends up to forty Jobs later, out of order.
-            updates.Insert(Math.Max(updates.Count - random.Next(40), updates.FindIndex(one => one.Seq == seq) + 1), Ran(seq, random.NextDouble() < 0.8 ? Outcome.Succeeded : Outcome.Failed, stratum, role, oom: random.NextDouble() < 0.3, revision: ++revision));
+            updates.Insert(Math.Max(updates.Count - random.Next(40), updates.FindIndex(one => one.Seq == seq) + 1), Ran(seq, random.NextDouble() < 0.8 ? Outcome.Succeeded : Outcome.Failed, stratum, role, oom: random.NextDouble() < 0.3, revision: ++revision) with
+            {
+                DurationSeconds = random.Next(1, 500),
+                Requested = new RunResources { MemoryLimitBytes = 1 << 30 },
+                Applied = new RunResources { MemoryLimitBytes = role == MemberRole.Treatment ? 2 << 29 : 1 << 30 },
+            });
         }
 
         updates = [.. updates.OrderBy(update => update.Outcome == Outcome.Running ? update.Seq : update.Seq + random.Next(1, 40)).ThenBy(update => update.Revision)];
-        var whole = State(0.2);
+        var whole = Begun();
         Take(whole, updates);
         whole.Release(At(10_000), isMemory: true, Rules);
 
-        var split = State(0.2);
+        var split = Begun();
         for (var from = 0; from < updates.Count;)
         {
             var count = Math.Min(random.Next(1, 60), updates.Count - from);
@@ -137,7 +142,21 @@ public class ExperimentStateTests
         split.Evidence.Harm.Log.ShouldBe(whole.Evidence.Harm.Log, 1e-9);
         split.LogSampleRatio.ShouldBe(whole.LogSampleRatio, 1e-9);
         split.Revision.ShouldBe(whole.Revision);
+
+        // What is counted as runs end is the same to the last digit.
+        foreach (var counted in (Func<ExperimentState, object>[])[state => state.Trial, state => state.Rollout, state => state.Watch, state => state.Cost, state => state.Duration])
+            JsonSerializer.Serialize(counted(split)).ShouldBe(JsonSerializer.Serialize(counted(whole)));
+        (whole.Trial.Treated.Ended, whole.Rollout.Treated.Ended, whole.Watch.Runs, whole.Cost.Treated).ShouldBe((whole.Duration.Treated - whole.Watch.Runs, whole.Watch.Runs, whole.Rollout.Treated.Ended, whole.Duration.Treated));
+        Math.Min(whole.Trial.Treated.Ended, whole.Watch.Runs).ShouldBeGreaterThan(30);
         whole.Evidence.Success.Treated.ShouldBeGreaterThan(80);
+
+        // Rolled out half-way.
+        static ExperimentState Begun()
+        {
+            var state = State(0.2);
+            (state.AppliedAt, state.Watch.Baselines) = (At(300).ToUnixTimeMilliseconds(), new Dictionary<string, double> { ["0"] = 0.1, ["1"] = 0.2, ["2"] = 0.3 });
+            return state;
+        }
     }
 
     [Fact]

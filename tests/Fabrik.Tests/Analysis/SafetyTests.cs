@@ -107,12 +107,12 @@ public class SafetyTests
         for (var more = 0; !trial.Trips().Any() && more < 200; more++)
         {
             waited |= trial.State.Completions is { Treated: { Ended: >= 10, ErrorRate: >= 0.2 }, Control.ErrorRate: <= 0.1 };
-            trial.State.Evidence.Harm.Maximum.ShouldBeLessThan(5);
+            trial.State.Evidence.Harm.Value.ShouldBeLessThan(10);
             MoreFail();
         }
 
         waited.ShouldBeTrue();
-        trial.State.Evidence.Harm.Maximum.ShouldBeInRange(5, 19.9);
+        trial.State.Evidence.Harm.Maximum.ShouldBeInRange(10, 19.9);
         trial.Trips().ShouldBe([Trigger.ErrorRateDoubled]);
         trial.Verdict().Decision.ShouldBe(Decision.Rollback);
     }

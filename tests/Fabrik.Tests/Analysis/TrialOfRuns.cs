@@ -24,7 +24,12 @@ internal sealed class TrialOfRuns
 
     public DateTimeOffset Now => Start.AddMinutes(seq);
 
-    public void With(Func<ExperimentLook, ExperimentLook> change) => State.Begin(Look = change(Look), Now);
+    /// <summary>A minute later, the next look is another one.</summary>
+    public void With(Func<ExperimentLook, ExperimentLook> change)
+    {
+        seq++;
+        State.Begin(Look = change(Look), Now);
+    }
 
     public Verdict Verdict() => Judgement.Of(State, Look);
 

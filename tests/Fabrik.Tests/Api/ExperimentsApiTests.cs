@@ -46,6 +46,30 @@ public class ExperimentsApiTests
     }
 
     [Fact]
+    public async Task Why_a_change_was_rolled_back_what_it_costs_and_what_is_watched_of_it_are_told()
+    {
+        await using var host = await StartAsync();
+        var state = new ExperimentState { AppliedAt = 0 };
+        foreach (var isTreated in (bool[])[true, false, true, false]) state.Cost.Add(isTreated, 3, 0.5);
+        state.Watch.Baselines["s"] = 0.1;
+        state.Watch.Add("s", failed: true);
+        var verdict = new Verdict(Decision.Rollback, ["it fails"], 0.5)
+        {
+            Trips = [new Trip(Trigger.BaselineShift, "it fails", new Dictionary<string, double> { ["runs"] = 1 })],
+            Alerts = [new Alert(AlertKind.Duration, "it is slow")],
+        };
+        new AnalysisStore(host.Database.Database).Save(new StoredAnalysis("uid", DateTimeOffset.UnixEpoch, "memory", "exp-1", 3, DateTimeOffset.UnixEpoch.AddDays(1), Goal.Win, verdict, 20, state));
+
+        var memory = await host.JsonAsync($"{Names.Paths.Experiments}/memory");
+        memory.GetProperty("trips").GetRawText().ShouldBe("""[{"trigger":"baseline_shift","text":"it fails","figures":{"runs":1}}]""");
+        memory.GetProperty("alerts").GetRawText().ShouldBe("""[{"kind":"duration","text":"it is slow"}]""");
+        memory.GetProperty("cost").GetProperty("ratio").GetDouble().ShouldBe(1, 1e-9);
+        (memory.GetProperty("watch").GetProperty("failed").GetInt32(), memory.GetProperty("watch").GetProperty("limit").GetDouble()).ShouldBe((1, 1000));
+        memory.TryGetProperty("duration", out _).ShouldBeFalse();
+        (await host.JsonAsync($"{Names.Paths.Experiments}/memory?namespace=ci", "of-ci")).TryGetProperty("trips", out _).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task Pages_give_every_experiment_once_by_name()
     {
         await using var host = await StartAsync();

@@ -76,6 +76,10 @@ public class EvidenceTests
         EvidenceText.Confidence(report.Evidence!, Goal.Win).ShouldBe("0.87 that it is better, 0.93 that it is not worse, 0.00 that it harms (needs 0.95)");
     }
 
+    [Fact]
+    public void What_is_watched_after_a_rollout_is_told_with_how_near_the_alarm_is() =>
+        EvidenceText.Watch(new WatchReport(200, 12, 20.44, 3.3, 1000)).ShouldBe("12 of 200 runs failed, at most 20.4 expected; the alarm stands at 3.3 of 1000");
+
     internal static class Some
     {
         public static ExperimentReport Report(string change) => new()

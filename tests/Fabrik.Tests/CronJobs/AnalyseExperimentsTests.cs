@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json.Nodes;
 using Fabrik.Analysis;
 using Fabrik.CronJobs;
@@ -20,6 +21,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     private readonly FakeCluster cluster = new();
     private readonly TemporaryDatabase database = new();
     private readonly TestClock clock = new(Start);
+    private readonly OptimizerMetrics told = new();
     private FakeApiServer server = null!;
     private KubernetesClient client = null!;
 
@@ -69,6 +71,95 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         (split.Success.Treated + split.Success.Control).ShouldBe(400);
         split.Goal.Treated.ShouldBe(40);
         Newest("memory").State.Phases.ShouldHaveSingleItem().Treated.ShouldBe(40);
+    }
+
+    [Fact]
+    public async Task A_look_that_finds_nothing_new_writes_nothing()
+    {
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        await LookAsync();
+        var first = Newest("memory").AnalyzedAt;
+        first.ShouldBe(clock.GetUtcNow());
+        clock.Advance(TimeSpan.FromSeconds(20));
+        await LookAsync();
+        Newest("memory").AnalyzedAt.ShouldBe(first);
+
+        Write(1, 1, _ => false, _ => false);
+        await LookAsync();
+        Newest("memory").AnalyzedAt.ShouldBe(clock.GetUtcNow());
+        clock.Advance(TimeSpan.FromSeconds(20));
+        await PhaseAsync("memory", new JsonObject { ["share"] = 0.19 });
+        await LookAsync();
+        Newest("memory").AnalyzedAt.ShouldBe(clock.GetUtcNow());
+        clock.Advance(TimeSpan.FromDays(15));
+        await LookAsync();
+        Newest("memory").Verdict.Decision.ShouldBe(Decision.Inconclusive);
+    }
+
+    [Fact]
+    public void Checklist_59_Safety_is_looked_at_every_minute_or_more_often() => AnalyseExperiments.Interval.ShouldBeLessThanOrEqualTo(TimeSpan.FromMinutes(1));
+
+    [Fact]
+    public async Task A_change_that_waits_for_its_decision_is_looked_at_on()
+    {
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        await LookAsync();
+        clock.Advance(TimeSpan.FromHours(1));
+        await PhaseAsync("memory", new JsonObject { ["phase"] = "analyzing" });
+        Write(1, 40, _ => false, _ => false);
+        await LookAsync();
+        var state = Newest("memory").State;
+        (state.Trial.Treated.Ended + state.Trial.Control.Ended, state.Phases.Count).ShouldBe((40, 1));
+    }
+
+    [Fact]
+    public async Task After_the_rollout_the_same_evidence_goes_on_against_what_is_held_back_and_then_the_watch_alone()
+    {
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        Write(1, 400, seq => seq % 100 == 0, seq => seq % 3 == 0);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+        Newest("memory").Verdict.Decision.ShouldBe(Decision.Rollout);
+
+        await PhaseAsync("memory", new JsonObject { ["phase"] = "applied", ["holdback"] = 0, ["lastAppliedAt"] = clock.GetUtcNow().ToString("O") });
+        WriteApplied(2000, 2399, isHeldBack: seq => seq % 20 == 0, fails: _ => false);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+        var held = Newest("memory");
+        held.Verdict.Decision.ShouldBe(Decision.Continue);
+        held.State.Evidence.Success.Treated.ShouldBe(40 + 379); // 21 blocks of 19, with 20 controls
+        (held.State.Rollout.Treated.Ended, held.State.Rollout.Control.Ended, held.State.Watch.Runs).ShouldBe((380, 20, 380));
+
+        await PhaseAsync("memory", new JsonObject { ["holdback"] = null });
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+        WriteApplied(5000, 5019, isHeldBack: _ => false, fails: _ => true);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+        var alone = Newest("memory");
+        (alone.Verdict.Decision, alone.Verdict.Trigger, alone.State.Blocks).ShouldBe((Decision.Rollback, Trigger.BaselineShift, held.State.Blocks));
+        new AnalysisStore(database.Database).Find(alone.ChangeUid, Start)!.State.Watch.Runs.ShouldBe(400);
+    }
+
+    [Fact]
+    public async Task Checklist_59_A_duration_that_rises_by_half_is_told_by_a_metric()
+    {
+        var seen = new List<(string, int)>(); // of every scheduler in this process
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Name == Names.Metrics.ExperimentAlerts) self.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<int>((_, value, tags, _) => seen.Add(((string)tags[0].Value!, value)));
+        listener.Start();
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        Write(1, 600, _ => false, _ => false, treatedSeconds: 40);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+        listener.RecordObservableInstruments();
+        seen.ShouldContain(("duration", 1));
+        seen.ShouldContain(("rollback_plan", 0));
+        (Newest("memory").Verdict.Alerts.Single().Kind, Newest("memory").Verdict.Trigger).ShouldBe((AlertKind.Duration, null));
     }
 
     [Fact]
@@ -132,6 +223,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         client.Dispose();
+        told.Dispose();
         await server.DisposeAsync();
         database.Dispose();
     }
@@ -141,11 +233,10 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     private async Task LookAsync()
     {
         using var metrics = new SchedulerMetrics(clock);
-        using var told = new OptimizerMetrics();
         metrics.Leads(true);
         var analyses = new AnalysisStore(database.Database);
         using var turn = new OptimizerTurn(client, new OptimizerObjects(client, NullLogger<OptimizerObjects>.Instance), new TransitionStore(database.Database), analyses, metrics, told, clock, NullLogger<OptimizerTurn>.Instance);
-        await new AnalyseExperiments(turn, database.Members, analyses, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
+        await new AnalyseExperiments(turn, database.Members, analyses, told, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
     }
 
     private Task RunningAsync(string name, string what, string value) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject
@@ -155,8 +246,34 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         ["status"] = new JsonObject { ["phase"] = "experiment_running", ["slot"] = 0, ["share"] = 0.1, ["experimentId"] = "exp-1", ["startedAt"] = clock.GetUtcNow().ToString("O") },
     }, default);
 
+    private Task PhaseAsync(string name, JsonObject status) => client.PatchAsync(Kinds.OptimizationChange, Names.SystemNamespace, name, PatchType.Merge, new JsonObject { ["status"] = status }, default);
+
+    /// <summary>Jobs after the rollout, a minute apart from so many minutes after the start.</summary>
+    private void WriteApplied(int from, int to, Func<int, bool> isHeldBack, Func<int, bool> fails) => database.Store.Write(
+    [
+        .. Enumerable.Range(from, to - from + 1).Select(seq =>
+        {
+            var run = new Run
+            {
+                Id = $"{seq}",
+                Namespace = "ci",
+                Name = $"job-{seq}",
+                Arm = isHeldBack(seq) ? Arm.Control : Arm.Applied,
+                Change = "memory",
+                Experiments = isHeldBack(seq) ? ["memory"] : [],
+                AppliedChanges = isHeldBack(seq) ? [] : ["memory"],
+                Stratum = "s",
+                CreatedAt = Start.AddMinutes(seq),
+                StartedAt = Start.AddMinutes(seq),
+                FinishedAt = Start.AddMinutes(seq).AddSeconds(10),
+                Outcome = fails(seq) ? Outcome.Failed : Outcome.Succeeded,
+            };
+            return new RunChange(run, new Fabrik.Runs.Evidence { Id = run.Id, Job = null }, [], null);
+        }),
+    ]);
+
     /// <summary>Every tenth is treated; the others fare as told. Jobs come a minute apart and take ten seconds.</summary>
-    private void Write(int from, int to, Func<int, bool> treatedFails, Func<int, bool> controlOoms) => database.Store.Write(
+    private void Write(int from, int to, Func<int, bool> treatedFails, Func<int, bool> controlOoms, int treatedSeconds = 10) => database.Store.Write(
     [
         .. Enumerable.Range(from, to - from + 1).Select(seq =>
         {
@@ -173,7 +290,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
                 Stratum = "s",
                 CreatedAt = created,
                 StartedAt = created,
-                FinishedAt = created.AddSeconds(10),
+                FinishedAt = created.AddSeconds(isTreated ? treatedSeconds : 10),
                 Outcome = fails || oom ? Outcome.Failed : Outcome.Succeeded,
                 OomKilled = oom,
             };
