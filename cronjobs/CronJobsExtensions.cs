@@ -26,6 +26,7 @@ public static class CronJobsExtensions
         services.AddSingleton<MemberReader>();
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
+        services.AddSingleton<ProfileStore>();
         services.AddSingleton<OptimizerObjects>();
         services.AddSingleton<OptimizerMetrics>();
         services.AddSingleton(services => ActivatorUtilities.CreateInstance<OptimizerTurn>(services, options.ClusterClock));
@@ -60,6 +61,7 @@ public static class CronJobsExtensions
             quartz.Every<ObserveRuns>(ObserveRuns.Interval);
             quartz.Every<MeasureRuns>(options.MeasureEvery);
             quartz.Every<AnalyseExperiments>(options.Pace(AnalyseExperiments.Interval));
+            quartz.Every<ProposeChanges>(options.Pace(ProposeChanges.Interval));
             quartz.Every<StartExperiments>(options.Pace(StartExperiments.Interval));
             quartz.Every<DecideExperiments>(options.Pace(DecideExperiments.Interval));
             quartz.Every<ApplyDecisions>(options.Pace(ApplyDecisions.Interval));

@@ -1,3 +1,4 @@
+using Fabrik.Costs;
 using Fabrik.CronJobs.Usage;
 using Fabrik.Kubernetes;
 
@@ -30,6 +31,9 @@ public sealed record CronJobsOptions
 
     /// <summary>Between two samples of what runs now, from sources without a history; metrics.k8s.io has a new value about that often.</summary>
     public TimeSpan MeasureEvery { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>What resources cost.</summary>
+    public PriceBook Prices { get; init; } = PriceBook.Default;
 
     /// <summary>How often the optimizer's tasks run, from the interval that each is meant to have: shorter where time is simulated.</summary>
     public Func<TimeSpan, TimeSpan> Pace { get; init; } = interval => interval;

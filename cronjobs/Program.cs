@@ -1,3 +1,4 @@
+using Fabrik.Costs;
 using Fabrik.CronJobs.Usage;
 using Fabrik.Kubernetes;
 
@@ -15,6 +16,7 @@ public static class Program
             DataDirectory = Environment.GetEnvironmentVariable(Names.Variables.DataDirectory) ?? CronJobsOptions.DefaultDataDirectory,
             AssignmentKeyFile = Environment.GetEnvironmentVariable(Names.Variables.AssignmentKeyFile),
             Prometheus = PrometheusOptions.Read(Environment.GetEnvironmentVariable),
+            Prices = Environment.GetEnvironmentVariable(Names.Variables.PriceBook) is { Length: > 0 } book ? PriceBook.Load(book) : PriceBook.Default,
             MetricsPort = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.MetricsPort), out var port) ? port : CronJobsOptions.DefaultMetricsPort,
         });
         var app = builder.Build();

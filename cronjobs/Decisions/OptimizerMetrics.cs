@@ -11,6 +11,7 @@ public sealed class OptimizerMetrics : IDisposable
 {
     private readonly Meter meter = new(Names.Meters.CronJobs);
     private readonly Counter<long> transitions;
+    private readonly Counter<long> proposals;
     private IReadOnlyDictionary<Phase, int> phases = new Dictionary<Phase, int>();
     private IReadOnlyDictionary<AlertKind, int> alerts = new Dictionary<AlertKind, int>();
     private int incidents;
@@ -18,6 +19,7 @@ public sealed class OptimizerMetrics : IDisposable
     public OptimizerMetrics()
     {
         transitions = meter.CreateCounter<long>(Names.Metrics.OptimizerTransitions, "{step}", "Steps of changes that were written, by the phase they led to");
+        proposals = meter.CreateCounter<long>(Names.Metrics.OptimizerProposals, "{suggestion}", "Better sizes that were found, by what became of them: proposed, or why not");
         meter.CreateObservableGauge(
             Names.Metrics.OptimizerChanges,
             () => phases.Select(one => new Measurement<int>(one.Value, new KeyValuePair<string, object?>("phase", WireNames.Of(one.Key)))),
@@ -39,6 +41,9 @@ public sealed class OptimizerMetrics : IDisposable
     public void Alerts(IReadOnlyCollection<Alert> standing) => alerts = Enum.GetValues<AlertKind>().ToDictionary(kind => kind, kind => standing.Count(alert => alert.Kind == kind));
 
     public void Incidents(int open) => Volatile.Write(ref incidents, open);
+
+    /// <param name="refused">Null: it was proposed.</param>
+    public void Proposed(string? refused) => proposals.Add(1, new KeyValuePair<string, object?>("result", refused ?? "proposed"));
 
     public void Taken(Step step)
     {

@@ -8,7 +8,7 @@ namespace Fabrik.Storage;
 internal sealed class RunRow : ResourceRow
 {
     public const string Columns = $"""
-        seq, id, namespace, name, run_id AS RunId, change_name AS ChangeName, arm, spec_type AS SpecType, spec_id AS SpecId, stratum, project, owner,
+        seq, id, namespace, name, run_id AS RunId, change_name AS ChangeName, arm, spec_type AS SpecType, spec_id AS SpecId, stratum, project, owner, containers,
         {Resources},
         created_at AS CreatedAt, started_at AS StartedAt, finished_at AS FinishedAt, duration_ms AS DurationMs, attempts, outcome, oom_killed AS OomKilled,
         exit_code AS ExitCode, reason
@@ -26,6 +26,7 @@ internal sealed class RunRow : ResourceRow
     public string Stratum { get; set; } = "";
     public string? Project { get; set; }
     public string? Owner { get; set; }
+    public int? Containers { get; set; }
     public long CreatedAt { get; set; }
     public long StartedAt { get; set; }
     public long FinishedAt { get; set; }
@@ -52,6 +53,7 @@ internal sealed class RunRow : ResourceRow
         Stratum = Stratum,
         Project = Project,
         Owner = Owner,
+        Containers = Containers,
         Requested = Requested,
         Applied = Applied,
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt),

@@ -11,16 +11,16 @@ public sealed class RunStore(Database database)
 {
     // A run that has ended stays ended, except that one that was given up as lost may turn up again.
     private const string Upsert = """
-        INSERT INTO runs (id, namespace, name, run_id, change_name, arm, spec_type, spec_id, stratum, project, owner,
+        INSERT INTO runs (id, namespace, name, run_id, change_name, arm, spec_type, spec_id, stratum, project, owner, containers,
             requested_memory_request, requested_memory_limit, requested_cpu_request, requested_cpu_limit, requested_storage_limit,
             applied_memory_request, applied_memory_limit, applied_cpu_request, applied_cpu_limit, applied_storage_limit,
             created_at, started_at, finished_at, duration_ms, attempts, outcome, oom_killed, exit_code, reason)
-        VALUES (@id, @namespace, @name, @run_id, @change_name, @arm, @spec_type, @spec_id, @stratum, @project, @owner,
+        VALUES (@id, @namespace, @name, @run_id, @change_name, @arm, @spec_type, @spec_id, @stratum, @project, @owner, @containers,
             @requested_memory_request, @requested_memory_limit, @requested_cpu_request, @requested_cpu_limit, @requested_storage_limit,
             @applied_memory_request, @applied_memory_limit, @applied_cpu_request, @applied_cpu_limit, @applied_storage_limit,
             @created_at, @started_at, @finished_at, @duration_ms, @attempts, @outcome, @oom_killed, @exit_code, @reason)
         ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, change_name = excluded.change_name, arm = excluded.arm, spec_type = excluded.spec_type,
-            spec_id = excluded.spec_id, stratum = excluded.stratum, project = excluded.project, owner = excluded.owner, created_at = excluded.created_at,
+            spec_id = excluded.spec_id, stratum = excluded.stratum, project = excluded.project, owner = excluded.owner, containers = excluded.containers, created_at = excluded.created_at,
             requested_memory_request = excluded.requested_memory_request, requested_memory_limit = excluded.requested_memory_limit,
             requested_cpu_request = excluded.requested_cpu_request, requested_cpu_limit = excluded.requested_cpu_limit,
             requested_storage_limit = excluded.requested_storage_limit,
@@ -116,6 +116,7 @@ public sealed class RunStore(Database database)
         command.Set("@stratum", run.Stratum);
         command.Set("@project", run.Project);
         command.Set("@owner", run.Owner);
+        command.Set("@containers", run.Containers);
         Resources(command, "@requested_", run.Requested);
         Resources(command, "@applied_", run.Applied);
         command.Set("@created_at", RunRow.Time(run.CreatedAt));

@@ -11,11 +11,12 @@ public sealed class UsageStore(Database database)
 {
     // What is settled stays as it is, whoever comes late.
     private const string Upsert = """
-        INSERT INTO run_usage (run, source, missing_prometheus, missing_metrics_server, missing_kubelet, peak_memory, mean_cpu, p95_cpu, peak_cpu, samples, settled)
-        VALUES (@run, @source, @prometheus, @metricsServer, @kubelet, @memory, @mean, @p95, @peak, @samples, @settled)
+        INSERT INTO run_usage (run, source, missing_prometheus, missing_metrics_server, missing_kubelet, peak_memory, mean_cpu, p95_cpu, peak_cpu, samples, settled, revision)
+        VALUES (@run, @source, @prometheus, @metricsServer, @kubelet, @memory, @mean, @p95, @peak, @samples, @settled, @revision)
         ON CONFLICT (run) DO UPDATE SET source = excluded.source, missing_prometheus = excluded.missing_prometheus,
             missing_metrics_server = excluded.missing_metrics_server, missing_kubelet = excluded.missing_kubelet, peak_memory = excluded.peak_memory,
-            mean_cpu = excluded.mean_cpu, p95_cpu = excluded.p95_cpu, peak_cpu = excluded.peak_cpu, samples = excluded.samples, settled = excluded.settled
+            mean_cpu = excluded.mean_cpu, p95_cpu = excluded.p95_cpu, peak_cpu = excluded.peak_cpu, samples = excluded.samples, settled = excluded.settled,
+            revision = excluded.revision
         WHERE run_usage.settled = 0
         """;
 
@@ -72,8 +73,11 @@ public sealed class UsageStore(Database database)
 
     private static void Write(SqliteConnection connection, SqliteTransaction transaction, IEnumerable<(string Run, RunUsage Usage)> usages)
     {
+        // One writer at a time: nobody else moves it while this transaction is open, so later commits have greater revisions.
+        var revision = connection.ExecuteScalar<long>("SELECT value FROM revisions WHERE name = 'run_usage'", transaction: transaction);
         foreach (var (run, usage) in usages)
         {
+            if (usage.Settled) revision++;
             connection.Execute(
                 Upsert,
                 new
@@ -89,9 +93,12 @@ public sealed class UsageStore(Database database)
                     peak = usage.PeakCpuMillis,
                     samples = usage.Samples,
                     settled = usage.Settled ? 1 : 0,
+                    revision = usage.Settled ? revision : 0,
                 },
                 transaction);
         }
+
+        connection.Execute("UPDATE revisions SET value = @revision WHERE name = 'run_usage'", new { revision }, transaction);
     }
 
     private static string? Name(UsageGap? gap) => gap is { } known ? WireNames.Of(known) : null;

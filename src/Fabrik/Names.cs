@@ -122,6 +122,20 @@ public static class Names
         /// <summary>Expected gain per day; what waits is tried in this order.</summary>
         public const string Value = "value";
 
+        /// <summary>Of the resource that changes: bytes of memory, or thousandths of a core.</summary>
+        public const string CurrentBytes = "currentBytes";
+        public const string ProposedBytes = "proposedBytes";
+        public const string CurrentMillis = "currentMillis";
+        public const string ProposedMillis = "proposedMillis";
+
+        /// <summary>Of the runs until now, and what they needed.</summary>
+        public const string OomRate = "oomRate";
+        public const string MedianBytes = "medianBytes";
+        public const string P95Bytes = "p95Bytes";
+
+        /// <summary>Money a day that less is spent on resources.</summary>
+        public const string SavingPerDay = "savingPerDay";
+
         /// <summary>Runs and days until a decision: at the median, and days in 90 of 100 cases.</summary>
         public const string ForecastRuns = "forecastRuns";
         public const string ForecastDays = "forecastDays";
@@ -151,6 +165,9 @@ public static class Names
 
         /// <summary>PEM of the authorities that may have issued Prometheus' certificate; without it the operating system's count.</summary>
         public const string PrometheusCaFile = "FABRIK_PROMETHEUS_CA_FILE";
+
+        /// <summary>A file with what resources cost, as JSON: validFrom, currency, cpuHour, memoryHour (of a GiB), source.</summary>
+        public const string PriceBook = "FABRIK_PRICE_BOOK";
         public const string Kubeconfig = "KUBECONFIG";
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";
@@ -219,6 +236,7 @@ public static class Names
         public const string UsageWaiting = "fabrik.usage.waiting";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
         public const string OptimizerChanges = "fabrik.optimizer.changes";
+        public const string OptimizerProposals = "fabrik.optimizer.proposals";
         public const string OptimizerIncidents = "fabrik.optimizer.incidents.open";
     }
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Fabrik.Analysis;
+using Fabrik.Costs;
 using Fabrik.Experiments;
 using Fabrik.Reports;
 using Fabrik.Runs;
@@ -10,7 +10,7 @@ namespace Fabrik.Cli.Output;
 public static class DemoReport
 {
     private const int BarWidth = 20;
-    private static readonly string[] Headers = ["JOBS", "MEMORY LIMIT", "SUCCEEDED", "OOM KILLED", "", "MEDIAN TIME", "COST/SUCCESS"];
+    private static readonly string[] Headers = ["JOBS", "MEMORY LIMIT", "SUCCEEDED", "OOM KILLED", "", "MEDIAN TIME", $"{PriceBook.Default.Currency}/1000 OK"];
 
     /// <param name="runs">All there were.</param>
     /// <param name="steps">What became of the changes, in any order.</param>
@@ -53,11 +53,10 @@ public static class DemoReport
 
     private static void Table(Terminal terminal, string first, IReadOnlyList<(string Name, List<Run> Runs)> rows)
     {
-        var least = rows.Select(row => CostOfSuccess(row.Runs)).OfType<double>().DefaultIfEmpty(0).Max();
-        TableWriter.Write(terminal, [first, .. Headers], [.. rows.Select(row => Row(row.Name, row.Runs, least))]);
+        TableWriter.Write(terminal, [first, .. Headers], [.. rows.Select(row => Row(row.Name, row.Runs))]);
     }
 
-    private static string[] Row(string name, List<Run> runs, double dearest)
+    private static string[] Row(string name, List<Run> runs)
     {
         var ended = runs.Where(run => run.Outcome != Outcome.Running).ToList();
         var limits = runs.Select(run => run.Applied.MemoryLimitBytes is { } bytes ? Cells.Bytes(bytes) : "none").Distinct().Order(StringComparer.Ordinal);
@@ -72,15 +71,15 @@ public static class DemoReport
             Percent(killed),
             new string('█', (int)Math.Round((killed ?? 0) * BarWidth)) + ' ',
             times.Count == 0 ? "-" : Age.Of(TimeSpan.FromSeconds(times[times.Count / 2])),
-            CostOfSuccess(ended) is { } cost && dearest > 0 ? Percent(cost / dearest) : "-",
+            CostOfSuccess(ended) is { } cost ? (1000 * cost).ToString("0.00", CultureInfo.InvariantCulture) : "-",
         ];
     }
 
-    /// <summary>Of all runs together for each that succeeded: what failed was paid for too. In units that only compare.</summary>
+    /// <summary>Of all runs together for each that succeeded: what failed was paid for too.</summary>
     private static double? CostOfSuccess(IReadOnlyList<Run> runs)
     {
         var succeeded = runs.Count(run => run.Outcome == Outcome.Succeeded);
-        return succeeded == 0 ? null : runs.Sum(run => ResourcePrices.Usual.Of(run.Applied, run.DurationSeconds) ?? 0) / succeeded;
+        return succeeded == 0 ? null : runs.Sum(run => PriceBook.Default.Of(run.Applied, run.Usage, run.DurationSeconds) ?? 0) / succeeded;
     }
 
     private static double? Share(List<Run> runs, Predicate<Run> which) => runs.Count == 0 ? null : runs.Count(run => which(run)) / (double)runs.Count;

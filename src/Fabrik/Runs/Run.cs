@@ -33,6 +33,9 @@ public sealed record Run
     /// <summary>Controlling owner as Kind/name, such as CronJob/nightly.</summary>
     public string? Owner { get; init; }
 
+    /// <summary>Ordinary containers of its Pods; null where that is not known.</summary>
+    public int? Containers { get; init; }
+
     /// <summary>Of the whole Pod, before Fabrik's change and as it ran.</summary>
     public RunResources Requested { get; init; } = new();
     public RunResources Applied { get; init; } = new();

@@ -32,6 +32,7 @@ public static class RunRules
             Stratum = job.Stratum,
             Project = scope.ProjectOf(job),
             Owner = job.Owner,
+            Containers = job.Ordinary is { Length: > 0 } names ? names.Count(one => one == ',') + 1 : null,
             Requested = assigned?.Requested ?? job.Resources,
             Applied = job.Resources,
             CreatedAt = job.CreatedAt,

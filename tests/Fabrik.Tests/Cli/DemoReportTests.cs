@@ -22,11 +22,11 @@ public class DemoReportTests
 
         var text = output.ToString();
         text.ShouldContain("Trial of memory: applied");
-        text.ShouldMatch("treatment +2 +4Gi +100 % +0 % +10s +100 %");
-        text.ShouldMatch("control +2 +2Gi +50 % +50 % +█{10} +10s +100 %");
+        text.ShouldMatch("treatment +2 +4Gi +100 % +0 % +10s");
+        text.ShouldMatch("control +2 +2Gi +50 % +50 % +█{10} +10s");
         text.ShouldContain("What memory came to");
         text.ShouldMatch("before it +3 +2Gi +33 % +67 %");
-        text.ShouldMatch("after it +1 +4Gi +100 % +0 % +10s +67 %");
+        text.ShouldMatch("after it +1 +4Gi +100 % +0 % +10s +0.01");
         text.ShouldMatch("never \\(holdout\\) +1 +2Gi +0 % +100 %");
         text.ShouldContain("2 other Jobs kept what they asked for; 1 were missed by the webhook");
     }

@@ -131,7 +131,7 @@ public class MemberTests
             file.Execute("CREATE TABLE schema_version (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)");
             file.Execute(Migrations.All[0].Sql);
             file.Execute("INSERT INTO schema_version VALUES (1, @name, 0)", new { name = Migrations.All[0].Name });
-            file.Execute("ATTACH @now AS now; INSERT INTO runs SELECT * FROM now.runs", new { now = temporary.File });
+            file.Execute("ATTACH @now AS now; ALTER TABLE now.runs DROP COLUMN containers; INSERT INTO runs SELECT * FROM now.runs", new { now = temporary.File });
         }
 
         foreach (var part in new[] { "", "-wal", "-shm" }) File.Delete(temporary.File + part);

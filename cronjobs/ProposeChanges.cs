@@ -1,0 +1,88 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Fabrik.Costs;
+using Fabrik.CronJobs.Decisions;
+using Fabrik.CronJobs.Hosting;
+using Fabrik.Experiments;
+using Fabrik.Kubernetes;
+using Fabrik.Proposals;
+using Fabrik.Storage;
+
+namespace Fabrik.CronJobs;
+
+/// <summary>
+/// Takes in what runs used, each once, and proposes better sizes. A new change has no status: that is the scheduler's to write, in its own turn.
+/// Killed in between, it makes the same changes anew, and their names say that they are the same.
+/// </summary>
+public sealed partial class ProposeChanges(
+    KubernetesClient cluster, OptimizerObjects objects, ProfileStore profiles, OptimizerMetrics told, CronJobsOptions options, SchedulerMetrics metrics, ILogger<ProposeChanges> logger) : OptimizerTask(metrics, logger)
+{
+    public static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
+    private const int PageSize = 10_000;
+    private readonly SchedulerMetrics metrics = metrics;
+    private readonly ILogger logger = logger;
+
+    public override async Task<bool> RunAsync(CancellationToken ct)
+    {
+        TakeIn(ct);
+        var (changed, revision) = profiles.Changed();
+        if (changed.Count == 0) return true;
+        var (changes, _) = await objects.ChangesAsync(ct);
+        var policy = await objects.PolicyAsync(ct);
+        foreach (var proposal in Proposing.Of(changed, changes, policy, options.Prices, options.ClusterClock.GetUtcNow()))
+        {
+            if (!metrics.Leading) return false;
+            told.Proposed(proposal.Refused);
+            if (proposal.Change is { } change) await CreateAsync(change, ct);
+            else Log.NotProposed(logger, proposal.Target.ToString(), proposal.Suggestion.Resource, proposal.Refused!);
+        }
+
+        profiles.Proposed(revision);
+        return true;
+    }
+
+    private void TakeIn(CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested && metrics.Leading)
+        {
+            var page = profiles.Settled(profiles.Revision(), PageSize);
+            if (page.Count == 0) return;
+            var runs = page.Select(one => one.Run).OfType<ProfiledRun>().ToList();
+            var known = profiles.Load([.. runs.Select(run => run.Target.Key).Distinct()]).ToDictionary();
+            foreach (var run in runs)
+            {
+                if (!known.TryGetValue(run.Target.Key, out var profile)) known[run.Target.Key] = profile = new SpecProfile { Target = run.Target };
+                profile.Take(run, options.Prices);
+            }
+
+            profiles.Save(known, page[^1].Revision);
+        }
+    }
+
+    private async Task CreateAsync(OptimizationChange change, CancellationToken ct)
+    {
+        var body = JsonSerializer.SerializeToNode(change, ObjectJson.Default.OptimizationChange)!.AsObject();
+        body["apiVersion"] = Names.ApiVersion;
+        body["kind"] = Kinds.OptimizationChange.Kind;
+        body["metadata"] = new JsonObject { ["name"] = change.Name, ["namespace"] = Names.SystemNamespace };
+        body.Remove("status");
+        try
+        {
+            await cluster.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, body, ct, new WriteOptions { FieldManager = Names.FieldManager });
+            Log.Proposed(logger, change.Name, change.Spec.Rationale);
+        }
+        catch (KubernetesException e) when (e.IsAlreadyExists)
+        {
+            // Made before a kill, or by another replica a moment ago.
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Information, Message = "Proposed {Change}: {Why}")]
+        public static partial void Proposed(ILogger logger, string change, string? why);
+
+        [LoggerMessage(Level = LogLevel.Debug, Message = "Another size of {Resource} for {Target} is not proposed: {Why}")]
+        public static partial void NotProposed(ILogger logger, string target, string resource, string why);
+    }
+}
