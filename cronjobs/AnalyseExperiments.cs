@@ -12,7 +12,7 @@ namespace Fabrik.CronJobs;
 /// full, stores what that shows, and at once takes back what does harm. Looks cost nothing statistically. Everything else that may be made of
 /// what they show is for <see cref="DecideExperiments"/>.
 /// </summary>
-public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, AnalysisStore analyses, OptimizerMetrics told, SchedulerMetrics metrics, TimeProvider clock, ILogger<AnalyseExperiments> logger)
+public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, AnalysisStore analyses, OptimizerMetrics told, SchedulerMetrics metrics, ILogger<AnalyseExperiments> logger)
     : OptimizerTask(metrics, logger)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
@@ -27,13 +27,12 @@ public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members,
     /// <summary>Looks at one change, and keeps what that showed where it is anything new.</summary>
     private Verdict Judge(OptimizationChange change, OptimizerView view)
     {
-        var now = clock.GetUtcNow();
-        var look = ExperimentLook.Of(change, view.Changes, view.Policy, now);
+        var look = ExperimentLook.Of(change, view.Changes, view.Policy, view.Now);
         var uid = change.Metadata.Uid ?? change.Name;
         var before = analyses.Find(uid, look.StartedAt);
         var state = before?.State ?? new ExperimentState();
         var (revision, phases) = (state.Revision, state.Phases.Count);
-        state.Begin(look, now);
+        state.Begin(look, view.Now);
         while (true)
         {
             var page = members.Updated(change.Name, state.Revision, PageSize).ToList();
@@ -41,10 +40,10 @@ public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members,
             state.Take(page, look);
         }
 
-        var released = state.Release(now, look.IsMemory, look.Rules);
+        var released = state.Release(view.Now, look.IsMemory, look.Rules);
         var verdict = Judgement.Of(state, look);
         if (before is null || released > 0 || state.Revision != revision || state.Phases.Count != phases || !before.Verdict.Says(verdict))
-            analyses.Save(new StoredAnalysis(uid, look.StartedAt, change.Name, change.Status.ExperimentId, change.Metadata.Generation, now, change.Spec.Goal, verdict, look.Rules.Threshold, state));
+            analyses.Save(new StoredAnalysis(uid, look.StartedAt, change.Name, change.Status.ExperimentId, change.Metadata.Generation, view.Now, change.Spec.Goal, verdict, look.Rules.Threshold, state));
         return verdict;
     }
 

@@ -28,7 +28,7 @@ public static class CronJobsExtensions
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<OptimizerObjects>();
         services.AddSingleton<OptimizerMetrics>();
-        services.AddSingleton<OptimizerTurn>();
+        services.AddSingleton(services => ActivatorUtilities.CreateInstance<OptimizerTurn>(services, options.ClusterClock));
         services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
@@ -59,10 +59,10 @@ public static class CronJobsExtensions
         {
             quartz.Every<ObserveRuns>(ObserveRuns.Interval);
             quartz.Every<MeasureRuns>(options.MeasureEvery);
-            quartz.Every<AnalyseExperiments>(AnalyseExperiments.Interval);
-            quartz.Every<StartExperiments>(options.StepEvery);
-            quartz.Every<DecideExperiments>(options.DecideEvery);
-            quartz.Every<ApplyDecisions>(options.StepEvery);
+            quartz.Every<AnalyseExperiments>(options.Pace(AnalyseExperiments.Interval));
+            quartz.Every<StartExperiments>(options.Pace(StartExperiments.Interval));
+            quartz.Every<DecideExperiments>(options.Pace(DecideExperiments.Interval));
+            quartz.Every<ApplyDecisions>(options.Pace(ApplyDecisions.Interval));
         });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
     }

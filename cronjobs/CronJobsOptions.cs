@@ -31,11 +31,11 @@ public sealed record CronJobsOptions
     /// <summary>Between two samples of what runs now, from sources without a history; metrics.k8s.io has a new value about that often.</summary>
     public TimeSpan MeasureEvery { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>Between two looks at what may start or be applied, and at what people have said.</summary>
-    public TimeSpan StepEvery { get; init; } = StartExperiments.Interval;
-
-    /// <summary>Between two decisions on what the trials have shown.</summary>
-    public TimeSpan DecideEvery { get; init; } = DecideExperiments.Interval;
+    /// <summary>How often the optimizer's tasks run, from the interval that each is meant to have: shorter where time is simulated.</summary>
+    public Func<TimeSpan, TimeSpan> Pace { get; init; } = interval => interval;
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Time as the cluster's objects are stamped with it: another than <see cref="Clock"/> only where it is simulated.</summary>
+    public TimeProvider ClusterClock { get; init; } = TimeProvider.System;
 }

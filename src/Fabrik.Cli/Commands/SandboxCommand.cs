@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Fabrik.Cli.Connections;
 using Fabrik.Cli.Output;
 using Fabrik.Kubernetes;
+using Fabrik.Reports;
 using Fabrik.Runs;
 using Fabrik.Sandbox.Composition;
 using Fabrik.Sandbox.Worlds;
@@ -18,27 +20,31 @@ public static class SandboxCommand
     private static readonly Option<string> Data = new("--data") { Description = "Directory for kubeconfig, keys and the database of this run", DefaultValueFactory = _ => ".fabrik" };
     private static readonly Option<int> Port = new("--port") { Description = "Port of the Kubernetes API on 127.0.0.1; 0 takes any free one" };
     private static readonly Option<double?> Speed = new("--speed") { Description = $"Simulated seconds for each real one (default 1; {DemoSpeed:0} with --demo)" };
-    private static readonly Option<bool> Demo = new("--demo") { Description = "Play the built-in world (or --world), show what each arm got, and end" };
+    private static readonly Option<bool> Demo = new("--demo") { Description = "Play the built-in world (or --world), show what was proposed, tried and decided, and end" };
+    private static readonly Option<string?> Seed = new("--seed") { Description = "Another seed for the world: the same one gives the same Jobs, needs, failures and draws" };
     private static readonly Option<string?> WorldFile = new("--world") { Description = "What Jobs arrive, what they need and how they fail: docs/sandbox-world.md" };
 
     public static Command Create(Terminal terminal, TimeProvider clock)
     {
         var command = new Command("sandbox", "Run a Kubernetes API server in this process with Fabrik in it, for trying out and testing. The real thing is k3s or any Kubernetes from 1.30.")
         {
-            Options = { Data, Port, Speed, Demo, WorldFile },
+            Options = { Data, Port, Speed, Demo, WorldFile, Seed },
         };
         command.SetAction(async (parsed, cancel) =>
         {
             var demo = parsed.GetValue(Demo);
             var file = parsed.GetValue(WorldFile);
             var world = file is null && !demo ? World.Empty : World.Load(file ?? "demo");
+            if (parsed.GetValue(Seed) is { } seed) world = world with { Seed = seed };
             var options = new SandboxRunOptions
             {
                 Directory = Path.GetFullPath(parsed.GetValue(Data)!),
                 Port = parsed.GetValue(Port),
                 Speed = parsed.GetValue(Speed) ?? (demo ? DemoSpeed : 1),
                 World = world,
-                Logging = logging => logging.SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace).AddSimpleConsole(console => console.SingleLine = true),
+
+                // What the demo shows itself need not be logged beside it.
+                Logging = logging => logging.SetMinimumLevel(demo ? LogLevel.Critical : LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace).AddSimpleConsole(console => console.SingleLine = true),
             };
             terminal.Error.WriteLine("Starting the sandbox: a Kubernetes API server with simulated Pods, for trying out and testing only.");
             await using var sandbox = await SandboxRun.StartAsync(options, cancel);
@@ -68,13 +74,18 @@ public static class SandboxCommand
     {
         using var cluster = new KubernetesClient(ClusterConfig.FromKubeconfig(sandbox.KubeconfigPath), clock);
         using var api = await ApiConnection.OpenAsync(cluster, null, cancel);
+        var start = sandbox.Clock.GetUtcNow();
         var view = new DemoProgress(terminal);
         var (submitted, total) = (0, 0);
         var playing = sandbox.PlayAsync(new Told(step => (submitted, total) = (step.Submitted, step.Total)), cancel);
         IReadOnlyList<Run> runs;
+        IReadOnlyList<HistoryEntry> steps = [];
         while (true)
         {
-            runs = await RunsAsync(api, cancel);
+            runs = await ListAsync(api, $"{Names.Paths.Runs}?order=asc&", RunJson.Default.Run, cancel);
+            var known = steps.Count;
+            steps = [.. (await ListAsync(api, $"{Names.Paths.Decisions}?", ReportJson.Default.HistoryEntry, cancel)).Reverse()];
+            foreach (var step in steps.Skip(known)) view.Tell(step, step.At - start);
             var finished = runs.Count(run => run.Outcome != Outcome.Running);
             view.Show(submitted, finished, total);
             if (playing.IsCompleted && finished >= (await playing).Count) break;
@@ -82,22 +93,22 @@ public static class SandboxCommand
         }
 
         view.End();
-        DemoReport.Write(terminal, runs);
+        DemoReport.Write(terminal, runs, steps);
         terminal.Error.WriteLine("next: the same without --demo stays up for your own kubectl; README.md shows how");
     }
 
-    private static async Task<IReadOnlyList<Run>> RunsAsync(ApiConnection api, CancellationToken cancel)
+    private static async Task<IReadOnlyList<T>> ListAsync<T>(ApiConnection api, string path, JsonTypeInfo<T> type, CancellationToken cancel)
     {
-        var runs = new List<Run>();
+        var items = new List<T>();
         string? cursor = null;
         do
         {
-            using var page = await api.GetAsync($"{Names.Paths.Runs}?limit=500&order=asc{(cursor is null ? string.Empty : $"&cursor={cursor}")}", cancel);
-            runs.AddRange(page.RootElement.GetProperty("items").EnumerateArray().Select(item => item.Deserialize(RunJson.Default.Run)!));
+            using var page = await api.GetAsync($"{path}limit=500{(cursor is null ? string.Empty : $"&cursor={cursor}")}", cancel);
+            items.AddRange(page.RootElement.GetProperty("items").EnumerateArray().Select(item => item.Deserialize(type)!));
             cursor = page.RootElement.TryGetProperty("next", out var next) ? next.GetString() : null;
         }
         while (cursor is not null);
-        return runs;
+        return items;
     }
 
     private static string Address(Uri uri) => uri.GetLeftPart(UriPartial.Authority);

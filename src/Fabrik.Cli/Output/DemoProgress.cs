@@ -1,3 +1,6 @@
+using System.Globalization;
+using Fabrik.Reports;
+
 namespace Fabrik.Cli.Output;
 
 /// <summary>One line that moves on a terminal; a new line at every tenth elsewhere, so that a log stays short.</summary>
@@ -22,6 +25,17 @@ public sealed class DemoProgress(Terminal terminal)
         var waiting = Math.Max(0, BarWidth * submitted / total - full);
         terminal.Error.Write($"\r\e[2K{new string('█', full)}{new string('▒', waiting)}{new string('·', Math.Max(0, BarWidth - full - waiting))}  submitted {submitted} of {total} Jobs, {finished} finished");
     }
+
+    /// <summary>A step of a change, above the line that moves.</summary>
+    /// <param name="after">Simulated time since the start.</param>
+    public void Tell(HistoryEntry step, TimeSpan after)
+    {
+        if (terminal.Interactive) terminal.Error.Write("\r\e[2K");
+        var why = step.Reasons.Count > 0 ? $": {step.Reasons[0]}" : "";
+        terminal.Out.WriteLine(TableWriter.WithoutControls($"{Clock(after)}  {step.Change} {(step.From == step.To ? "goes on" : $"is {step.To}")}{why}"));
+    }
+
+    private static string Clock(TimeSpan after) => after <= TimeSpan.Zero ? "  0:00" : string.Create(CultureInfo.InvariantCulture, $"{(int)after.TotalHours,3}:{after.Minutes:00}");
 
     public void End()
     {

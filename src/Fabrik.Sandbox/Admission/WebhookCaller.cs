@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
@@ -18,15 +19,18 @@ public sealed class WebhookFailedException(string message, Exception? inner = nu
 public sealed record WebhookAnswer(bool Allowed, JsonNode? Status, JsonArray? Patch, IReadOnlyList<string> Warnings);
 
 /// <summary>Calls webhooks over HTTPS, trusting exactly their caBundle. Connections are kept per webhook address and bundle.</summary>
-public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : IDisposable
+/// <param name="services">Where service references lead.</param>
+/// <param name="seed">Not null: what the UIDs of creations are made from, with the object's name and how often it was created.</param>
+public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services, string? seed = null) : IDisposable
 {
     private const int AnswerLimit = 3 * 1024 * 1024;
 
     private readonly ConcurrentDictionary<(string Bundle, string Host), HttpClient> clients = new();
+    private readonly ConcurrentDictionary<string, int> created = new(StringComparer.Ordinal);
 
     public async Task<WebhookAnswer> CallAsync(Webhook webhook, AdmissionRequest request, bool mayPatch, CancellationToken ct)
     {
-        var uid = Guid.NewGuid().ToString();
+        var uid = Uid(request);
         var body = AdmissionReviewWriter.Write(request, uid);
         using var timer = new CancellationTokenSource(webhook.Timeout, TimeProvider.System);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, timer.Token);
@@ -55,6 +59,14 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services) : I
     public void Dispose()
     {
         foreach (var client in clients.Values) client.Dispose();
+    }
+
+    private string Uid(AdmissionRequest request)
+    {
+        if (seed is null || request.Operation != "CREATE" || request.Context.DryRun) return Guid.NewGuid().ToString();
+        var name = $"{request.Type.Plural}/{request.Namespace}/{request.Name}";
+        var time = created.AddOrUpdate(name, 1, (_, before) => before + 1);
+        return new Guid(SHA256.HashData(Encoding.UTF8.GetBytes($"{seed}/{name}/{time}")).AsSpan(0, 16)).ToString();
     }
 
     private static WebhookAnswer Read(byte[] bytes, string uid, bool mayPatch)

@@ -31,7 +31,10 @@ public sealed class FabrikProcesses : IAsyncDisposable
     public required Uri Scheduler { get; init; }
 
     /// <param name="directory">Holds keys, certificates and the control database.</param>
-    public static async Task<FabrikProcesses> StartAsync(ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct)
+    /// <param name="clusterClock">Time as the objects are stamped with it; null: the same.</param>
+    /// <param name="pace">How often to do what is done at an interval; null: at that interval.</param>
+    public static async Task<FabrikProcesses> StartAsync(
+        ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct, TimeProvider? clusterClock = null, Func<TimeSpan, TimeSpan>? pace = null)
     {
         var tls = Path.Combine(directory, "tls");
         var keyFile = Path.Combine(directory, "assignment.key");
@@ -47,7 +50,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
                 builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
                 app => app.MapFabrikWebhook(), logging, started, ct);
             var scheduler = await StartAsync(
-                builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock }),
+                builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock, ClusterClock = clusterClock ?? clock, Pace = pace ?? (interval => interval) }),
                 app => app.MapFabrikCronJobs(), logging, started, ct);
             var api = await StartAsync(
                 builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),

@@ -27,7 +27,7 @@ public sealed record SandboxRunOptions
 
 /// <summary>
 /// API server, controllers, node and Fabrik's processes together. Controllers and node live in simulated time, which the objects' timestamps
-/// follow; Fabrik's processes live in real time, because their time-outs bound real network calls.
+/// and what the optimizer makes of them follow; Fabrik's processes live in real time, because their time-outs bound real network calls.
 /// </summary>
 public sealed class SandboxRun : IAsyncDisposable
 {
@@ -54,7 +54,7 @@ public sealed class SandboxRun : IAsyncDisposable
         Directory.CreateDirectory(options.Directory);
         Forget(options.Directory);
         TimeProvider clock = options.Speed == 1 && options.Start is null ? TimeProvider.System : new SimulatedClock(options.Speed, options.Start);
-        var started = await SandboxServer.StartAsync(new SandboxServerOptions { Port = options.Port, Clock = clock }, ct);
+        var started = await SandboxServer.StartAsync(new SandboxServerOptions { Port = options.Port, Clock = clock, Seed = ReferenceEquals(options.World, World.Empty) ? null : options.World.Seed }, ct);
         SandboxRun? run = null;
         try
         {
@@ -64,7 +64,7 @@ public sealed class SandboxRun : IAsyncDisposable
             run = new SandboxRun(started, new KubernetesClient(config, TimeProvider.System), options, clock);
             run.background.Add(SandboxControllers.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, null, run.stopping.Token));
             run.background.Add(SimulatedNode.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, options.World, run.stopping.Token));
-            run.Processes = await FabrikProcesses.StartAsync(config, options.Directory, TimeProvider.System, options.Logging, ct);
+            run.Processes = await FabrikProcesses.StartAsync(config, options.Directory, TimeProvider.System, options.Logging, ct, clock, interval => Faster(interval, options.Speed));
             return run;
         }
         catch
@@ -114,6 +114,9 @@ public sealed class SandboxRun : IAsyncDisposable
         await server.DisposeAsync();
         stopping.Dispose();
     }
+
+    /// <summary>What is done each minute is done each simulated one, as far as a real second allows.</summary>
+    private static TimeSpan Faster(TimeSpan interval, double speed) => TimeSpan.FromSeconds(Math.Clamp(interval.TotalSeconds / speed, Math.Min(1, interval.TotalSeconds), interval.TotalSeconds));
 
     /// <summary>The objects of an earlier run are gone with it; its runs would be of Jobs that nobody can find.</summary>
     private static void Forget(string directory)

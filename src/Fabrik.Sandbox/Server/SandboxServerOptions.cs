@@ -15,6 +15,9 @@ public sealed record SandboxServerOptions
     /// <summary>Where a webhook's service reference leads: "namespace/name:port" to the base address that stands for it.</summary>
     public IReadOnlyDictionary<string, Uri> Services { get; init; } = new Dictionary<string, Uri>();
 
+    /// <summary>Not null: the UIDs of admission reviews, which arms are drawn by, follow from it and the names of the objects; else they are random.</summary>
+    public string? Seed { get; init; }
+
     /// <summary>The bearer token of the administrator; null makes a random one.</summary>
     public string? AdminToken { get; init; }
 }

@@ -15,6 +15,8 @@ public sealed record World
 
     /// <summary>Created as they are, in order; a status is written after the creation.</summary>
     public IReadOnlyList<JsonObject> Objects { get; init; } = [];
+    /// <summary>The same, at a time after the start.</summary>
+    public IReadOnlyList<LaterObject> Later { get; init; } = [];
     public IReadOnlyList<Workload> Workloads { get; init; } = [];
 
     /// <summary>The first that matches a Pod counts.</summary>
@@ -48,6 +50,8 @@ public sealed record World
 }
 
 public sealed record WorldNamespace(string Name, IReadOnlyDictionary<string, string> Labels, IReadOnlyDictionary<string, string> Annotations);
+
+public sealed record LaterObject(TimeSpan After, JsonObject Object);
 
 /// <summary>Jobs of one kind and how they arrive: a number of them over time, or a CronJob.</summary>
 public sealed record Workload

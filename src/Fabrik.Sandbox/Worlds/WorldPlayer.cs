@@ -42,19 +42,23 @@ public static class WorldPlayer
         }
 
         foreach (var source in world.Objects)
-        {
-            var body = (JsonObject)source.DeepClone();
-            var identity = ((string?)body["apiVersion"] ?? "", (string?)body["kind"] ?? "");
-            if (!KnownKinds.TryGetValue(identity, out var kind))
-                throw new WorldException($"The world {world.Name} has an object of {identity.Item1} {identity.Item2}; it can have {string.Join(", ", KnownKinds.Values.Select(known => known.Kind))}");
-            var name = (string?)body["metadata"]?["name"] ?? "";
-            var ns = kind.Namespaced ? (string?)body["metadata"]?["namespace"] ?? client.Config.Namespace : null;
-            body.Remove("status", out var status);
-            var created = await CreateAsync(client, kind, ns, body, ct);
-            if (created is not null && status is not null)
-                await client.PatchAsync(kind, ns, name, PatchType.Merge, new JsonObject { ["status"] = status }, ct, new WriteOptions { Subresource = "status" });
-            progress?.Report(new WorldProgress("Object", $"{kind.Kind}/{name}", 0, total, null));
-        }
+            progress?.Report(new WorldProgress("Object", await CreateAsync(client, world, source, ct), 0, total, null));
+    }
+
+    /// <summary>What it is called, such as ConfigMap/settings.</summary>
+    private static async Task<string> CreateAsync(KubernetesClient client, World world, JsonObject source, CancellationToken ct)
+    {
+        var body = (JsonObject)source.DeepClone();
+        var identity = ((string?)body["apiVersion"] ?? "", (string?)body["kind"] ?? "");
+        if (!KnownKinds.TryGetValue(identity, out var kind))
+            throw new WorldException($"The world {world.Name} has an object of {identity.Item1} {identity.Item2}; it can have {string.Join(", ", KnownKinds.Values.Select(known => known.Kind))}");
+        var name = (string?)body["metadata"]?["name"] ?? "";
+        var ns = kind.Namespaced ? (string?)body["metadata"]?["namespace"] ?? client.Config.Namespace : null;
+        body.Remove("status", out var status);
+        var created = await CreateAsync(client, kind, ns, body, ct);
+        if (created is not null && status is not null)
+            await client.PatchAsync(kind, ns, name, PatchType.Merge, new JsonObject { ["status"] = status }, ct, new WriteOptions { Subresource = "status" });
+        return $"{kind.Kind}/{name}";
     }
 
     /// <summary>Prepares the world, then submits its Jobs at their times on the given clock. Refused Jobs are told and passed over.</summary>
@@ -74,7 +78,7 @@ public static class WorldPlayer
         var submitted = 0;
         var accepted = new SubmittedJob?[arrivals.Count];
         using var slots = new SemaphoreSlim(AtOnce);
-        List<Task> running = [];
+        List<Task> running = [.. world.Later.Select(LaterAsync)];
         for (var index = 0; index < arrivals.Count; index++)
         {
             var (at, workload, name) = arrivals[index];
@@ -87,6 +91,13 @@ public static class WorldPlayer
 
         await Task.WhenAll(running);
         return accepted.OfType<SubmittedJob>().ToList();
+
+        async Task LaterAsync(LaterObject later)
+        {
+            if (start + later.After - clock.GetUtcNow() is var wait && wait > TimeSpan.Zero) await Task.Delay(wait, clock, ct);
+            var what = await CreateAsync(client, world, later.Object, ct);
+            progress?.Report(new WorldProgress("Object", what, Volatile.Read(ref submitted), arrivals.Count, null));
+        }
 
         async Task SubmitAsync(int index, Workload workload, string name)
         {

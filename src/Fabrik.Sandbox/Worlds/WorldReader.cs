@@ -55,6 +55,7 @@ internal static class WorldReader
             Node = root.Section("node") is { } node ? Node(node) : new NodeShape(),
             Namespaces = namespaces,
             Objects = root.Sections("objects").Select(Object).ToList(),
+            Later = root.Sections("later").Select(Later).ToList(),
             Workloads = root.Sections("workloads").Select(Workload).ToList(),
             Rules = root.Sections("rules").Select(Rule).ToList(),
         };
@@ -111,6 +112,17 @@ internal static class WorldReader
         at.Section("metadata")?.Text("name", required: true);
         if (!at.Has("metadata")) at.Problem("metadata", "is required");
         return at.Json();
+    }
+
+    private static LaterObject Later(YamlSection at)
+    {
+        var after = at.Duration("after") ?? TimeSpan.Zero;
+        if (!at.Has("after")) at.Problem("after", "is required");
+        var inner = at.Section("object");
+        if (inner is null) at.Problem("object", "is required");
+        var later = new LaterObject(after, inner is null ? [] : Object(inner));
+        at.Done();
+        return later;
     }
 
     private static Workload Workload(YamlSection at)

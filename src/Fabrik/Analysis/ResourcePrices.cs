@@ -16,11 +16,17 @@ public sealed record ResourcePrices(double Cpu, double Memory)
     /// </summary>
     public double? Of(Member run)
     {
-        if (run.DurationSeconds is not { } seconds) return null;
         var (memory, cpu) = (Reserved(run.Applied.MemoryRequestBytes, run.Applied.MemoryLimitBytes), Reserved(run.Applied.CpuRequestMillis, run.Applied.CpuLimitMillis));
-        if (memory is null && cpu is null) return null;
         if ((memory is null) != (Reserved(run.Requested.MemoryRequestBytes, run.Requested.MemoryLimitBytes) is null)) return null;
         if ((cpu is null) != (Reserved(run.Requested.CpuRequestMillis, run.Requested.CpuLimitMillis) is null)) return null;
+        return Of(run.Applied, run.DurationSeconds);
+    }
+
+    /// <summary>Null where neither resource is known, or how long they were reserved.</summary>
+    public double? Of(RunResources resources, double? seconds)
+    {
+        var (memory, cpu) = (Reserved(resources.MemoryRequestBytes, resources.MemoryLimitBytes), Reserved(resources.CpuRequestMillis, resources.CpuLimitMillis));
+        if (memory is null && cpu is null) return null;
         return seconds / 3600 * (((memory ?? 0) / (1024.0 * 1024 * 1024) * Memory) + ((cpu ?? 0) / 1000.0 * Cpu));
     }
 

@@ -236,7 +236,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         metrics.Leads(true);
         var analyses = new AnalysisStore(database.Database);
         using var turn = new OptimizerTurn(client, new OptimizerObjects(client, NullLogger<OptimizerObjects>.Instance), new TransitionStore(database.Database), analyses, metrics, told, clock, NullLogger<OptimizerTurn>.Instance);
-        await new AnalyseExperiments(turn, database.Members, analyses, told, metrics, clock, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
+        await new AnalyseExperiments(turn, database.Members, analyses, told, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
     }
 
     private Task RunningAsync(string name, string what, string value) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject

@@ -90,7 +90,7 @@ public class WorldTests
                 duration: { lognormal: { p95: 1m, p50: 2m } }
             """, "w.yaml"));
         var lines = error.Message.Split('\n').Skip(1).Select(line => line.Trim()).ToList();
-        lines.ShouldContain("w.yaml:2: nodes is not a field here; there are namespaces, node, objects, rules, seed, workloads");
+        lines.ShouldContain("w.yaml:2: nodes is not a field here; there are later, namespaces, node, objects, rules, seed, workloads");
         lines.ShouldContain(line => line.StartsWith("w.yaml:3: node.cpu must be a quantity", StringComparison.Ordinal));
         lines.ShouldContain(line => line.StartsWith("w.yaml:3: node.pods must be a number", StringComparison.Ordinal));
         lines.ShouldContain(line => line.StartsWith("w.yaml:7: workloads[0].count", StringComparison.Ordinal));
@@ -119,11 +119,13 @@ public class WorldTests
         Should.Throw<WorldException>(() => World.Load("/nowhere/world.yaml")).Message.ShouldContain("demo");
 
     [Fact]
-    public void The_built_in_world_has_the_memory_experiment_and_its_pods_need_what_it_is_about()
+    public void The_built_in_world_tells_nobody_what_its_pods_need_and_has_one_bad_idea_later()
     {
         var world = World.Load("demo");
         WorldPlayer.Arrivals(world).Count.ShouldBeGreaterThanOrEqualTo(300);
-        world.Objects.Select(one => (string)one["kind"]!).ShouldBe(["OptimizerPolicy", "OptimizationChange"]);
+        world.Objects.Select(one => (string)one["kind"]!).ShouldBe(["OptimizerPolicy"]);
+        ((string)world.Later.Single().Object["spec"]!["change"]!["memoryLimit"]!).ShouldBe("1Gi");
+        world.Later.Single().After.ShouldBeLessThan(WorldPlayer.Arrivals(world)[^1].At);
         var impl = world.Workloads.Single(workload => workload.Name == "impl");
         var needs = Enumerable.Range(1, 4000).Select(number => Needs.Of(PodOf(impl, number), world, 0)).ToList();
         needs.Count(need => need.Memory > 2L << 30).ShouldBeInRange(1300, 1500);
