@@ -83,6 +83,9 @@ public sealed class ArmCompletions
     [JsonIgnore]
     public double ErrorRate => Ended == 0 ? double.NaN : (double)Failed / Ended;
 
+    [JsonIgnore]
+    public double OomRate => Ended == 0 ? double.NaN : (double)OomKilled / Ended;
+
     /// <summary>Infinite where none succeeded.</summary>
     [JsonIgnore]
     public double CostOfSuccess => PaidSuccesses > 0 ? Cost / PaidSuccesses : double.PositiveInfinity;

@@ -4,7 +4,8 @@ namespace Fabrik.Analysis;
 
 /// <summary>
 /// What takes a change back, on trial or applied. Harm is a matter of evidence and has the error rate that is promised; the other trips are for
-/// what must not wait for evidence. Counts are of runs as they end, since the trial or the rollout began.
+/// what must not wait for evidence. Counts are of runs as they end, since the trial or the rollout began. After a rollout nearly every run is
+/// treated, so that a run without a node or three kills say nothing of the change any more: there they are the failures that they are.
 /// </summary>
 public static class Safety
 {
@@ -24,14 +25,9 @@ public static class Safety
     public static IReadOnlyList<Trip> Trips(ExperimentState state, ExperimentLook look)
     {
         var counts = state.Completions;
-        return
-        [
-            .. new[]
-            {
-                Harm(state.Evidence, look.Rules), FirstRunsFailed(counts), ErrorRateDoubled(counts, state.Evidence), OutOfMemory(counts), Unschedulable(counts), PodsRefused(counts),
-                Planned(counts, look.RollbackPlan), CostTripled(state, counts, look.Rules), BaselineShift(state.Watch),
-            }.OfType<Trip>(),
-        ];
+        Trip?[] always = [Harm(state.Evidence, look.Rules), FirstRunsFailed(counts), ErrorRateDoubled(counts, state.Evidence), Planned(counts, look.RollbackPlan), CostTripled(state, counts, look.Rules), BaselineShift(state.Watch)];
+        Trip?[] onTrial = look.IsApplied ? [] : [OutOfMemory(counts), Unschedulable(counts), PodsRefused(counts)];
+        return [.. always.Concat(onTrial).OfType<Trip>()];
     }
 
     /// <summary>Nothing is rolled back for these.</summary>
@@ -75,10 +71,15 @@ public static class Safety
         $"the Pods of a treated run were not let into the cluster ({counts.Treated.Refused} of {counts.Treated.Ended}), which happened to none of {counts.Control.Ended} control runs",
         ("treatedRefused", counts.Treated.Refused), ("treated", counts.Treated.Ended), ("control", counts.Control.Ended));
 
-    private static Trip? OutOfMemory(Completions counts) => counts.Killed.Count < Completions.Kills ? null : Tripped(
-        Trigger.OutOfMemory,
-        $"{counts.Killed.Count} treated runs were killed for memory while they had less of it than they had asked for",
-        ("treatedKilled", counts.Killed.Count), ("treated", counts.Treated.Ended));
+    private static Trip? OutOfMemory(Completions counts)
+    {
+        var (treated, control) = (counts.Treated, counts.Control);
+        if (counts.Killed.Count < Completions.Kills || treated.OomRate < ErrorsTimes * control.OomRate) return null;
+        return Tripped(
+            Trigger.OutOfMemory,
+            $"{treated.OomKilled} of {treated.Ended} treated runs were killed for memory, while they had less of it than they had asked for; {control.OomKilled} of {control.Ended} control runs were",
+            ("treatedKilled", treated.OomKilled), ("treated", treated.Ended), ("controlKilled", control.OomKilled), ("control", control.Ended));
+    }
 
     private static Trip? ErrorRateDoubled(Completions counts, Evidence evidence)
     {
@@ -106,6 +107,7 @@ public static class Safety
     /// <summary>Of a success too: where failures are early and cheap, runs that succeed at last cost more, and that is no fault.</summary>
     private static Trip? CostTripled(ExperimentState state, Completions counts, DecisionRules rules)
     {
+        if (counts.Treated.Paid < LeastTreated || counts.Control.Paid < LeastControls) return null;
         var (low, high) = state.Cost.Interval(rules.Confidence);
         if (!(low > CostTimes) || !(counts.Treated.CostOfSuccess > CostTimes * counts.Control.CostOfSuccess)) return null;
         return Tripped(

@@ -50,6 +50,36 @@ public class AppliedChangeTests
     }
 
     [Fact]
+    public void A_shortage_of_nodes_takes_no_applied_change_back_as_it_meets_nearly_all_its_runs()
+    {
+        Tried();
+        Apply();
+        trial.End(trial.Begin(MemberRole.Applied), Outcome.Unschedulable, reason: "FailedScheduling");
+        trial.End(trial.Begin(MemberRole.Applied), Outcome.Unschedulable, reason: "FailedCreate");
+        trial.Trips().ShouldBeEmpty();
+        (trial.State.Rollout.Treated.Unschedulable, trial.State.Watch.Failed).ShouldBe((1, 2));
+    }
+
+    [Fact]
+    public void The_share_after_a_rollout_is_of_the_buckets_that_differ_by_this_change_alone()
+    {
+        var at = new DateTimeOffset(2026, 11, 20, 12, 0, 0, TimeSpan.Zero);
+        OptimizationChange Made(string name, Phase phase, int? holdback, double? share = null) => new()
+        {
+            Metadata = new ChangeMetadata { Name = name },
+            Spec = new ChangeSpec { RollbackPlan = new RollbackPlan { Metric = "oom_rate" }, Goal = Goal.Save },
+            Status = new ChangeStatus { Phase = phase, Holdback = holdback, Share = share, StartedAt = at, LastAppliedAt = at.AddDays(3) },
+        };
+        var (one, others) = (Made("one", Phase.Applied, 0), new[] { Made("two", Phase.Applied, 1), Made("three", Phase.Applied, null), Made("four", Phase.ExperimentRunning, null, 0.1) });
+        var look = ExperimentLook.Of(one, [one, .. others], new PolicySpec(), at.AddDays(4));
+        look.TreatedShare.ShouldBe(0.75 / 0.80, 1e-9); // 9,500 buckets less 1,000 held back and 1,000 treated by another, to those and the own 500
+        look.OtherHoldbacks.ShouldBe(["two"]);
+        (look.IsApplied, look.Since, look.StartedAt, look.Goal, look.RollbackPlan!.Metric).ShouldBe((true, at.AddDays(3), at, Goal.Save, "oom_rate"));
+        ExperimentLook.Of(one, [one, .. others], new PolicySpec { Paused = true }, at).TreatedShare.ShouldBe(1); // nothing is held back then
+        ExperimentLook.Of(others[1], [one, .. others], new PolicySpec(), at).TreatedShare.ShouldBe(1);
+    }
+
+    [Fact]
     public void A_run_that_waits_keeps_its_arm_when_another_change_begins_to_be_held_back()
     {
         Tried();

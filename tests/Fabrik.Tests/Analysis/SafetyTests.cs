@@ -94,10 +94,14 @@ public class SafetyTests
         for (var run = 0; run < 4; run++) Killed(less, more);
         Killed(more, less);
         Killed(more, less);
-        trial.End(trial.Begin(MemberRole.Control), Outcome.Failed, oom: true, requested: more, applied: less);
+        trial.End(trial.Begin(MemberRole.Control), Outcome.Succeeded, requested: more);
         trial.Trips().ShouldBeEmpty();
         Killed(more, less);
         trial.Trips().ShouldBe([Trigger.OutOfMemory]);
+
+        // Where controls are killed as often, it is not for the change.
+        for (var run = 0; run < 9; run++) trial.End(trial.Begin(MemberRole.Control), Outcome.Failed, oom: true, requested: more);
+        trial.Trips().ShouldBeEmpty();
     }
 
     [Fact]
@@ -198,6 +202,33 @@ public class SafetyTests
     {
         for (var run = 0; run < 4_000; run++) trial.End(trial.Begin(run % 10 == 0 ? MemberRole.Treatment : MemberRole.Control), Outcome.Succeeded, seconds: 10 * Math.Pow(2, run % 6));
         trial.Verdict().Alerts.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Treated_runs_that_surely_take_longer_but_not_by_half_are_no_alert()
+    {
+        for (var run = 0; run < 4_000; run++) trial.End(trial.Begin(run % 10 == 0 ? MemberRole.Treatment : MemberRole.Control), Outcome.Succeeded, seconds: (100 + (run % 9)) * (run % 10 == 0 ? 1.3 : 1));
+        trial.State.Duration.Interval(0.95).Low.ShouldBeGreaterThan(1);
+        trial.Verdict().Alerts.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_few_slow_treated_runs_that_may_be_chance_are_no_alert()
+    {
+        for (var run = 0; run < 310; run++) trial.End(trial.Begin(run % 10 == 0 ? MemberRole.Treatment : MemberRole.Control), Outcome.Succeeded, seconds: run is 100 or 200 or 300 ? 1000 : 100);
+        trial.State.Duration.Interval(0.95).Low.ShouldBeLessThan(1);
+        Slowest(trial.State.Trial.Treated).ShouldBeGreaterThan(Slowest(trial.State.Trial.Control));
+        trial.Verdict().Alerts.ShouldBeEmpty();
+
+        static int Slowest(ArmCompletions arm) => Array.FindLastIndex(arm.Durations, count => count > 1);
+    }
+
+    [Fact]
+    public void Verdicts_say_the_same_where_a_person_reads_the_same()
+    {
+        var one = new Verdict(Decision.Continue, ["few runs"], 0.5) { Alerts = [new Alert(AlertKind.Duration, "slow")] };
+        one.Says(new Verdict(Decision.Continue, ["few runs"], 0.5) { Alerts = [new Alert(AlertKind.Duration, "slow")] }).ShouldBeTrue();
+        foreach (var other in (Verdict[])[one with { Decision = Decision.Rollout }, one with { Reasons = ["no runs"] }, one with { Confidence = 0.6 }, one with { Alerts = [] }]) one.Says(other).ShouldBeFalse();
     }
 
     [Theory]

@@ -123,7 +123,14 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
     public async Task The_evidence_of_the_api_is_drawn_over_time_and_given_as_points()
     {
         await cluster.ChangeAsync("drawn", "experiment_running");
-        var report = JsonSerializer.Serialize(EvidenceTests.Some.Report("drawn"), ReportJson.Default.ExperimentReport);
+        var report = JsonSerializer.Serialize(EvidenceTests.Some.Report("drawn") with
+        {
+            Trips = [new TripReport("first_runs_failed", "the first 5 treated runs all failed", new Dictionary<string, double>()), new TripReport("harm", "it harms", new Dictionary<string, double>())],
+            Alerts = [new AlertReport("duration", "they are slow")],
+            Watch = new WatchReport(200, 12, 20.44, 3.3, 1000),
+            Duration = new RatioReport(1.2, 1.1, 1.3),
+            Cost = new RatioReport(2, 1.5, 2.6),
+        }, ReportJson.Default.ExperimentReport);
         await using var api = await FakeApiServer.StartAsync(context => context.Request.Path.Value switch
         {
             "/api/v1/experiments/drawn" => FakeApiServer.Reply(context, 200, report),
@@ -136,6 +143,7 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         shown.Code.ShouldBe(0, shown.Error);
         shown.Out.ShouldContain("20 |---");
         shown.Out.ShouldContain("200 runs");
+        foreach (var line in (string[])["first_runs_failed, harm", "they are slow", "12 of 200 runs failed", "1.20 of control's (1.10 to 1.30)", "2.00 of control's (1.50 to 2.60)"]) shown.Out.ShouldContain(line);
         shown.Out.ShouldNotContain('\e');
 
         using var json = JsonDocument.Parse((await cluster.FabrikAsync(["experiments", "show", "drawn", "-o", "json", .. server])).Out);
