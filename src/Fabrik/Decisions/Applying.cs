@@ -63,10 +63,20 @@ public static class Applying
         if (change.Spec.Risk > view.Policy.AutoApplyRisk) return $"it has shown its worth; its risk is {Word(change.Spec.Risk)}: a person must agree";
         if (!change.Spec.AutoApply) return "it has shown its worth; its author wants a person to agree (autoApply is false)";
         if (Guardrails.Protected(change, view) is { } environment) return $"it has shown its worth; {environment}: a person must agree";
-        var limits = view.Policy.Experiments;
-        return view.Findings(change)?.CostAtMost(limits.Confidence) is { } most && most > limits.CostCeiling
-            ? string.Create(CultureInfo.InvariantCulture, $"it has shown its worth; a run with it may cost up to {most:0.0} times as much, above the ceiling of {limits.CostCeiling:0.0}: a person must agree")
+        return Cost(change, view) is ({ } most, _)
+            ? string.Create(CultureInfo.InvariantCulture, $"it has shown its worth; a run with it may cost up to {most:0.0} times as much, above the ceiling of {view.Policy.Experiments.CostCeiling:0.0}: a person must agree")
             : null;
+    }
+
+    /// <summary>Whether nothing but a cost that might be above the ceiling, and might as well not be, keeps it from being applied by itself: more runs will tell.</summary>
+    internal static bool IsOnlyCostOpen(OptimizationChange change, OptimizerView view) =>
+        change.Spec.Approval is not { Approved: true } && change.Spec.AutoApply && change.Spec.Risk <= view.Policy.AutoApplyRisk && Guardrails.Protected(change, view) is null && Cost(change, view) is (_, false);
+
+    /// <summary>The most that a run may cost over one without the change, and whether it surely is above the ceiling; null where it surely is below, or nothing is known.</summary>
+    private static (double Most, bool Surely)? Cost(OptimizationChange change, OptimizerView view)
+    {
+        var limits = view.Policy.Experiments;
+        return view.Findings(change)?.Cost(limits.Confidence) is (var low, var high) && high > limits.CostCeiling ? (high, low > limits.CostCeiling) : null;
     }
 
     private static Step? Complete(OptimizationChange change, DateTimeOffset now)

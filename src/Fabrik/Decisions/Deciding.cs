@@ -16,6 +16,7 @@ public static class Deciding
         if (view.Findings(change) is not { } found) return null;
         if (found.Verdict.Decision == Decision.Rollout)
         {
+            if (change.Phase == Phase.ExperimentRunning && Applying.IsOnlyCostOpen(change, view) && !IsOver(change, view)) return Longer(change, view);
             return Step.Into(change, Phase.Approved, view.Now, [.. found.Verdict.Reasons, Confidence(found.Verdict)]) with { Evidence = found.Figures };
         }
 
@@ -32,6 +33,16 @@ public static class Deciding
             ? Step.Into(change, Phase.Rejected, view.Now, [.. found.Verdict.Reasons, Confidence(found.Verdict)]) with { Evidence = found.Figures }
             : null;
     }
+
+    /// <summary>The reason has no figures that move: it is written once.</summary>
+    private static Step? Longer(OptimizationChange change, OptimizerView view)
+    {
+        var step = Step.Into(change, Phase.ExperimentRunning, view.Now, string.Create(CultureInfo.InvariantCulture, $"it has shown its worth; whether a run with it costs more than {view.Policy.Experiments.CostCeiling:0.0} times as much is still open, so the trial goes on"));
+        step = step with { Next = step.Next with { Slot = change.Status.Slot, Share = change.Status.Share } };
+        return step.ChangesAnything ? step : null;
+    }
+
+    private static bool IsOver(OptimizationChange change, OptimizerView view) => change.Status.StartedAt is { } started && view.Now - started > ExperimentTime.Of(change, view.Policy);
 
     private static string Confidence(Verdict verdict) => string.Create(CultureInfo.InvariantCulture, $"confidence {verdict.Confidence:0.00}");
 }

@@ -25,8 +25,8 @@ public sealed record Findings(DateTimeOffset AnalyzedAt, Verdict Verdict, Experi
     /// <summary>Runs of which the cost must be known before anything is said of it.</summary>
     private const int EnoughCosts = 30;
 
-    /// <summary>Upper end of the interval of the cost of a treated run over that of a control; null where too little is known.</summary>
-    public double? CostAtMost(double confidence) => State.Cost.Count >= EnoughCosts ? State.Cost.Interval(confidence).High : null;
+    /// <summary>The interval of the cost of a treated run over that of a control; null where too little is known.</summary>
+    public (double Low, double High)? Cost(double confidence) => State.Cost.Count >= EnoughCosts ? State.Cost.Interval(confidence) : null;
 
     /// <summary>The figures that a step made of it rests on.</summary>
     public IReadOnlyDictionary<string, double> Figures => new Dictionary<string, double>

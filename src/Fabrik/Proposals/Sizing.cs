@@ -57,11 +57,13 @@ public static class Sizing
         if (NeedFit.Of(profile.Needs(one => one.Seen), profile.Needs(one => one.Above), profile.Needs(one => one.Below)) is not { } fit) return null;
         var size = Amounts.TidyMemory(Math.Clamp(fit.Quantile(Covered), limit * LeastStep, limit * LargestStep));
         var oomAfter = Math.Min(fit.Above(size), tally.OomRate);
-        var request = regime.Resources.MemoryRequestBytes is { } reserved && reserved < limit ? (long?)null : size;
-        var (ratio, gain) = Economy(tally, regime.Resources, regime.Resources with { MemoryLimitBytes = size, MemoryRequestBytes = request ?? regime.Resources.MemoryRequestBytes }, tally.OomRate - oomAfter, prices);
+
+        // A limit alone would take the request up with it. What is killed needs room; what is reserved is another question, and costs.
+        var request = regime.Resources.MemoryRequestBytes is { } reserved && reserved < limit ? reserved : size;
+        var (ratio, gain) = Economy(tally, regime.Resources, regime.Resources with { MemoryLimitBytes = size, MemoryRequestBytes = request }, tally.OomRate - oomAfter, prices);
         return new Suggestion(
             "memory", true, size,
-            new Treatment { MemoryLimit = Amounts.Memory(size), MemoryRequest = request is { } more ? Amounts.Memory(more) : null },
+            new Treatment { MemoryLimit = Amounts.Memory(size), MemoryRequest = Amounts.Memory(request) },
             Goal.Win, Risk.Low, 1 - tally.OomRate, 1 - oomAfter, tally.RunsPerDay, ratio, gain,
             Text($"{tally.OomKilled} of {tally.Runs} runs of {profile.Target} were killed for memory at {Amounts.Shown(limit)}. Half of them need {Amounts.Shown((long)fit.Quantile(0.5))} or less, {Covered:0.#%} about {Amounts.Shown((long)fit.Quantile(Covered))}: with {Amounts.Shown(size)}, {oomAfter:0.#%} are expected to be killed."),
             new RollbackPlan { Metric = "oom_rate", Threshold = Math.Round(Math.Max(0.1, tally.OomRate), 3), Action = "immediate_rollback" },
@@ -112,10 +114,10 @@ public static class Sizing
         if (profile.Regimes.Any(other => other.Weight > 1 - Prevailing && other.Resources.CpuLimitMillis > limit)) return null;
         var size = Amounts.TidyCpu(limit * 2);
         var missed = (double)tally.Deadlines / tally.Runs;
-        long? request = regime.Resources.CpuRequestMillis is { } reserved && reserved < limit ? null : size;
-        var (ratio, gain) = Economy(tally, regime.Resources, regime.Resources with { CpuLimitMillis = size, CpuRequestMillis = request ?? regime.Resources.CpuRequestMillis }, missed / 2, prices);
+        var request = regime.Resources.CpuRequestMillis is { } reserved && reserved < limit ? reserved : size;
+        var (ratio, gain) = Economy(tally, regime.Resources, regime.Resources with { CpuLimitMillis = size, CpuRequestMillis = request }, missed / 2, prices);
         return new Suggestion(
-            "cpu", true, size, new Treatment { CpuLimit = Amounts.Cpu(size), CpuRequest = request is { } more ? Amounts.Cpu(more) : null },
+            "cpu", true, size, new Treatment { CpuLimit = Amounts.Cpu(size), CpuRequest = Amounts.Cpu(request) },
             Goal.Win, Risk.Low, tally.SuccessRate, Math.Min(1, tally.SuccessRate + (missed / 2)), tally.RunsPerDay, ratio, gain,
             Text($"{tally.Deadlines} of {tally.Runs} runs of {profile.Target} missed their deadline, and half of the others are held back by their limit of {Amounts.Cpu(limit)} cores."),
             new RollbackPlan { Metric = "error_rate", Threshold = Math.Round(Math.Max(0.1, 1 - tally.SuccessRate), 3), Action = "immediate_rollback" },

@@ -16,6 +16,25 @@ public sealed class DecidingTests
         (step.Evidence["confidence"], step.Evidence["treatedRuns"], step.Evidence["controlSucceeded"]).ShouldBe((0.97, 30, 200));
     }
 
+    [Theory]
+    [InlineData(60, false, Risk.Low, Phase.ExperimentRunning)]
+    [InlineData(20000, false, Risk.Low, Phase.Approved)]
+    [InlineData(60, false, Risk.Medium, Phase.Approved)]
+    [InlineData(60, true, Risk.Low, Phase.Approved)]
+    public void A_change_that_has_won_stays_on_trial_while_only_its_cost_is_open(int runs, bool over, Risk risk, Phase expected)
+    {
+        var change = Running("a", 2).With(spec => spec with { Risk = risk });
+        var view = (View(change) with { Now = over ? Now.AddDays(20) : Now }).Finding(Decision.Rollout, state =>
+        {
+            for (var run = 0; run < runs; run++) state.Cost.Add(run % 2 == 0, run % 3 == 0 ? 1 : 20, 0.5);
+        }, "better");
+        var step = Deciding.Plan(view).ShouldHaveSingleItem();
+        step.To.ShouldBe(expected);
+        if (expected != Phase.ExperimentRunning) return;
+        (step.Next.Slot, step.Next.Share).ShouldBe((2, 0.1));
+        Deciding.Plan(view with { Changes = [change with { Status = step.Next }] }).ShouldBeEmpty();
+    }
+
     [Fact]
     public void Checklist_52_below_the_confidence_it_goes_on() => Deciding.Plan(View(Running("a", 0)).Finding(Decision.Continue)).ShouldBeEmpty();
 

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Composition;
+using Fabrik.Sandbox.Nodes;
+using Fabrik.Sandbox.Worlds;
 using Fabrik.Tests.Cli;
 
 namespace Fabrik.Tests.EndToEnd;
@@ -17,7 +19,9 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     private readonly string directory = Directory.CreateTempSubdirectory("fabrik-e2e-").FullName;
     private readonly List<string> namespaces = [];
     private SandboxRun? sandbox;
+    private readonly CancellationTokenSource stopping = new();
     private FabrikProcesses? processes;
+    private Task? node;
 
     public string Kubeconfig { get; private set; } = null!;
     public KubernetesClient Client { get; private set; } = null!;
@@ -34,7 +38,9 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         if (Real)
         {
             Kubeconfig = Path.GetFullPath(named!);
-            processes = await FabrikProcesses.StartAsync(ClusterConfig.FromKubeconfig(Kubeconfig), directory, TimeProvider.System, _ => { }, cancel);
+            var config = ClusterConfig.FromKubeconfig(Kubeconfig);
+            processes = await FabrikProcesses.StartAsync(config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2));
+            await NodeAsync(config, cancel);
         }
         else
         {
@@ -44,6 +50,14 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         }
 
         Client = new KubernetesClient(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
+    }
+
+    /// <summary>A control plane alone gets a node that plays Pods; one that has nodes is left as it is.</summary>
+    private async Task NodeAsync(ClusterConfig config, CancellationToken cancel)
+    {
+        using var client = new KubernetesClient(config, TimeProvider.System);
+        await foreach (var _ in client.ListAsync(Kinds.Node, null, cancel)) return;
+        node = SimulatedNode.RunAsync(new KubernetesClient(config, TimeProvider.System), TimeProvider.System, World.Empty, stopping.Token);
     }
 
     public async Task<string> NamespaceAsync(string purpose, bool enabled = true)
@@ -105,9 +119,17 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         if (Real && Client is not null)
         {
             foreach (var ns in namespaces) await Client.DeleteAsync(Kinds.Namespace, null, ns, default);
+            if (node is not null)
+            {
+                await stopping.CancelAsync();
+                await node;
+                await Client.DeleteAsync(Kinds.Node, null, World.Empty.Node.Name, default);
+            }
+
             await Client.DeleteAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, default);
         }
 
+        stopping.Dispose();
         Client?.Dispose();
         if (processes is not null) await processes.DisposeAsync();
         if (sandbox is not null) await sandbox.DisposeAsync();

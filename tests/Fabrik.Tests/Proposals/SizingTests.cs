@@ -30,7 +30,7 @@ public sealed class SizingTests
     public void Checklist_14_34_and_38_runs_that_are_killed_for_memory_are_found_and_a_size_for_99_of_100_is_suggested()
     {
         var found = Sizing.Of(Of(LogNormal(400, Median, Sigma), Given(2 * Gi, Gi)), PriceBook.Default).ShouldHaveSingleItem();
-        (found.Resource, found.IsUp, found.Change.MemoryLimit, found.Change.MemoryRequest, found.Goal, found.Risk).ShouldBe(("memory", true, "5Gi", null, Goal.Win, Risk.Low));
+        (found.Resource, found.IsUp, found.Change.MemoryLimit, found.Change.MemoryRequest, found.Goal, found.Risk).ShouldBe(("memory", true, "5Gi", "1Gi", Goal.Win, Risk.Low));
         found.Baseline.ShouldBe(0.65, 0.01);
         found.Expected.ShouldBe(0.99, 0.01);
         found.RunsPerDay.ShouldBe(48, 1);
