@@ -52,6 +52,30 @@ public class WebhookTests
     }
 
     [Fact]
+    public async Task With_a_seed_the_same_jobs_get_the_same_reviews_and_so_the_same_draws()
+    {
+        var uids = new List<string[]>();
+        foreach (var seed in new[] { "7", "7", "8", null, null })
+        {
+            await using var api = await ApiServer.StartAsync(new() { Seed = seed });
+            await using var hook = await Hook.StartAsync();
+            await api.PostAsync(Mutating, hook.Configuration("a"));
+            foreach (var name in new[] { "x", "y", "x" })
+            {
+                (await api.PostAsync(Jobs, ApiServer.Job(name))).ShouldBe(201);
+                await api.SendAsync("DELETE", $"{Jobs}/{name}?propagationPolicy=Background");
+            }
+
+            uids.Add([.. hook.Received.Select(review => (string)review["request"]!["uid"]!)]);
+        }
+
+        uids[0].ShouldBe(uids[1]);
+        uids[0].Distinct().Count().ShouldBe(3); // a Job that is created again is another one
+        uids[0].ShouldNotBe(uids[2]);
+        uids[3].ShouldNotBe(uids[4]);
+    }
+
+    [Fact]
     public async Task Generated_names_uids_and_job_labels_are_not_there_yet_when_the_webhook_looks()
     {
         await using var api = await ApiServer.StartAsync();
