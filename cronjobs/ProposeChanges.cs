@@ -18,7 +18,11 @@ public sealed partial class ProposeChanges(
     KubernetesClient cluster, OptimizerObjects objects, ProfileStore profiles, OptimizerMetrics told, CronJobsOptions options, SchedulerMetrics metrics, ILogger<ProposeChanges> logger) : OptimizerTask(metrics, logger)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
-    private const int PageSize = 10_000;
+    private const int PageSize = 5_000;
+
+    /// <summary>Between two times that profiles are stored; what a kill undoes is taken in anew.</summary>
+    private const int RunsAtOnce = 250_000;
+    private const int ProfilesAtOnce = 1_000;
     private readonly SchedulerMetrics metrics = metrics;
     private readonly ILogger logger = logger;
 
@@ -42,21 +46,34 @@ public sealed partial class ProposeChanges(
         return true;
     }
 
+    /// <summary>Many pages are taken into the same profiles before these are stored: most runs are of few specs.</summary>
     private void TakeIn(CancellationToken ct)
     {
+        var known = new Dictionary<string, SpecProfile>(StringComparer.Ordinal);
+        var (revision, taken) = (profiles.Revision(), 0);
         while (!ct.IsCancellationRequested && metrics.Leading)
         {
-            var page = profiles.Settled(profiles.Revision(), PageSize);
-            if (page.Count == 0) return;
-            var runs = page.Select(one => one.Run).OfType<ProfiledRun>().ToList();
-            var known = profiles.Load([.. runs.Select(run => run.Target.Key).Distinct()]).ToDictionary();
-            foreach (var run in runs)
+            var page = profiles.Settled(revision, PageSize);
+            if (page.Count > 0)
             {
-                if (!known.TryGetValue(run.Target.Key, out var profile)) known[run.Target.Key] = profile = new SpecProfile { Target = run.Target };
-                profile.Take(run, options.Prices);
+                var runs = page.Select(one => one.Run).OfType<ProfiledRun>().ToList();
+                foreach (var (key, profile) in profiles.Load([.. runs.Select(run => run.Target.Key).Distinct().Where(key => !known.ContainsKey(key))])) known[key] = profile;
+                foreach (var run in runs)
+                {
+                    if (!known.TryGetValue(run.Target.Key, out var profile)) known[run.Target.Key] = profile = new SpecProfile { Target = run.Target };
+                    profile.Take(run, options.Prices);
+                }
+
+                (revision, taken) = (page[^1].Revision, taken + page.Count);
             }
 
-            profiles.Save(known, page[^1].Revision);
+            if (page.Count < PageSize || taken >= RunsAtOnce || known.Count >= ProfilesAtOnce)
+            {
+                if (taken > 0) profiles.Save(known, revision);
+                if (page.Count < PageSize) return;
+                known.Clear();
+                taken = 0;
+            }
         }
     }
 

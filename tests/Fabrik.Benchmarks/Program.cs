@@ -7,6 +7,7 @@ public static class Program
     {
         ["webhook"] = Webhook.WebhookBenchmark.RunAsync,
         ["observe"] = ObserveBenchmark.RunAsync,
+        ["propose"] = Proposals.ProposeBenchmark.RunAsync,
         ["runs-api"] = RunsApi.RunsApiBenchmark.RunAsync,
         ["statistics"] = Statistics.StatisticsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,

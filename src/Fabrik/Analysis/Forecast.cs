@@ -13,7 +13,8 @@ public sealed record Forecast(int? Median, int? P80, int? P90, ForecastDays Days
     /// <summary>Jobs after which a simulated experiment is given up.</summary>
     public const int MaximumRuns = 40_000;
 
-    private const int Simulations = 2_000;
+    /// <summary>Enough for a figure that is printed to two digits.</summary>
+    public const int Simulations = 2_000;
 
     /// <summary>Simulates the very rule that decides, so it knows of the minimum of runs and of blocks; the same arguments give the same answer.</summary>
     /// <param name="baseline">Rate of good outcomes of the controls, inside (0, 1).</param>
@@ -22,17 +23,23 @@ public sealed record Forecast(int? Median, int? P80, int? P90, ForecastDays Days
     /// <param name="runsPerDay">Jobs of both arms a day.</param>
     /// <param name="goal">What must be shown.</param>
     /// <param name="rules">Confidence, margin, least runs.</param>
-    public static Forecast Of(double baseline, double treatment, double share, double runsPerDay, Goal goal, DecisionRules rules)
+    /// <param name="simulations">How many experiments are simulated.</param>
+    public static Forecast Of(double baseline, double treatment, double share, double runsPerDay, Goal goal, DecisionRules rules, int simulations = Simulations)
     {
-        var decidedAt = new int[Simulations];
-        Parallel.For(0, Simulations, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Environment.ProcessorCount) }, one => decidedAt[one] = One(one, baseline, treatment, share, goal, rules));
+        var decidedAt = new int[simulations];
+        Parallel.For(0, simulations, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Environment.ProcessorCount) }, one => decidedAt[one] = One(one, baseline, treatment, share, goal, rules));
         Array.Sort(decidedAt);
-        var (median, p80, p90) = (At(0.5), At(0.8), At(0.9));
-        return new Forecast(median, p80, p90, new ForecastDays(Days(median), Days(p80), Days(p90)));
+        return new Forecast(At(0.5), At(0.8), At(0.9), new ForecastDays(null, null, null)).With(runsPerDay);
 
-        int? At(double part) => decidedAt[(int)Math.Ceiling(part * Simulations) - 1] is var runs && runs <= MaximumRuns ? runs : null;
+        int? At(double part) => decidedAt[(int)Math.Ceiling(part * simulations) - 1] is var runs && runs <= MaximumRuns ? runs : null;
+    }
 
-        double? Days(int? runs) => runs is { } number && runsPerDay > 0 ? Math.Round(number / runsPerDay, 1) : null;
+    /// <summary>The same runs at another rate of them.</summary>
+    public Forecast With(double runsPerDay)
+    {
+        return this with { Days = new ForecastDays(In(Median), In(P80), In(P90)) };
+
+        double? In(int? runs) => runs is { } number && runsPerDay > 0 ? Math.Round(number / runsPerDay, 1) : null;
     }
 
     [SuppressMessage("Security", "CA5394", Justification = "a simulation that must repeat")]

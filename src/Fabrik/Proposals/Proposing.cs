@@ -22,6 +22,12 @@ public static class Proposing
     public const string AppliedAlready = "applied";
     public const string RefusedBefore = "refused_before";
     public const string NeverDecided = "never_decided";
+    public const string EnoughOpen = "enough_open";
+
+    /// <summary>Proposed and queued at a time: three run at once, and a person has to be able to read them. What is worth more goes first.</summary>
+    public const int MostOpen = 30;
+
+    private const int Simulations = 400;
 
     /// <summary>Sizes that differ by less are the same.</summary>
     private const double Close = 0.25;
@@ -37,23 +43,40 @@ public static class Proposing
     public static IEnumerable<Proposal> Of(IEnumerable<SpecProfile> profiles, IReadOnlyList<OptimizationChange> changes, PolicySpec policy, PriceBook prices, DateTimeOffset now)
     {
         if (policy.Paused) yield break;
-        foreach (var profile in profiles)
+        var room = MostOpen - changes.Count(change => change.Phase is Phase.Proposed or Phase.Queued);
+        var forecasts = new Dictionary<(double, double, Goal), Forecast>();
+        var suggested = profiles.SelectMany(profile => Sizing.Of(profile, prices).Select(suggestion => (Profile: profile, Suggestion: suggestion)));
+        foreach (var (profile, suggestion) in suggested.OrderByDescending(one => one.Suggestion.GainPerDay))
         {
-            foreach (var suggestion in Sizing.Of(profile, prices))
+            var refused = Objection(profile.Target, suggestion, changes, now) ?? (room <= 0 ? EnoughOpen : null);
+            if (refused is null)
             {
-                if (Objection(profile.Target, suggestion, changes, now) is { } objection)
+                var forecast = Decided(suggestion, policy, forecasts);
+                if (forecast.Days.P90 is { } days && days <= ExperimentTime.MostDays)
                 {
-                    yield return new Proposal(profile.Target, suggestion, null, objection);
+                    room--;
+                    yield return new Proposal(profile.Target, suggestion, Change(profile, suggestion, forecast, changes, policy, prices), null);
                     continue;
                 }
 
-                var rules = new DecisionRules { Confidence = policy.Experiments.Confidence, MinimumRunsPerArm = policy.Experiments.MinimumRunsPerArm };
-                var forecast = Forecast.Of(suggestion.Baseline, suggestion.Expected, policy.Experiments.InitialShare, suggestion.RunsPerDay * Eligible, suggestion.Goal, rules);
-                yield return forecast.Days.P90 is { } days && days <= ExperimentTime.MostDays
-                    ? new Proposal(profile.Target, suggestion, Change(profile, suggestion, forecast, changes, policy, prices), null)
-                    : new Proposal(profile.Target, suggestion, null, NeverDecided);
+                refused = NeverDecided;
             }
+
+            yield return new Proposal(profile.Target, suggestion, null, refused);
         }
+    }
+
+    /// <summary>Rates that differ by less than a hundredth share a simulation.</summary>
+    private static Forecast Decided(Suggestion suggestion, PolicySpec policy, Dictionary<(double, double, Goal), Forecast> known)
+    {
+        var key = (Math.Clamp(Math.Round(suggestion.Baseline, 2), 0.01, 0.99), Math.Round(suggestion.Expected, 2), suggestion.Goal);
+        if (!known.TryGetValue(key, out var forecast))
+        {
+            var rules = new DecisionRules { Confidence = policy.Experiments.Confidence, MinimumRunsPerArm = policy.Experiments.MinimumRunsPerArm };
+            known[key] = forecast = Forecast.Of(key.Item1, key.Item2, policy.Experiments.InitialShare, 0, suggestion.Goal, rules, Simulations);
+        }
+
+        return forecast.With(suggestion.RunsPerDay * Eligible);
     }
 
     private static string? Objection(ProfileTarget target, Suggestion suggestion, IReadOnlyList<OptimizationChange> changes, DateTimeOffset now)

@@ -74,6 +74,23 @@ public sealed class ProposingTests
     }
 
     [Fact]
+    public void Thirty_wait_at_most_and_what_is_worth_more_comes_first()
+    {
+        var profiles = Enumerable.Range(1, 40).Select(number =>
+        {
+            var profile = Of(LogNormal(200, 2 * Gi / Math.Exp(0.385 * 0.463), 0.463), Given(2 * Gi, Gi), everyMinutes: number);
+            profile.Target = new ProfileTarget("agents", null, $"spec-{number}", null);
+            return profile;
+        }).ToList();
+        var proposals = Proposing.Of(profiles, [], new PolicySpec(), PriceBook.Default, Now).ToList();
+        proposals.Count(one => one.Change is not null).ShouldBe(Proposing.MostOpen);
+        proposals.Where(one => one.Change is null).ShouldAllBe(one => one.Refused == Proposing.EnoughOpen);
+        proposals.Select(one => one.Suggestion.GainPerDay).ShouldBeInOrder(SortDirection.Descending);
+        var open = proposals.Select(one => one.Change).OfType<OptimizationChange>().ToList();
+        Proposing.Of(profiles, open, new PolicySpec(), PriceBook.Default, Now).ShouldAllBe(one => one.Refused != null);
+    }
+
+    [Fact]
     public void Paused_nothing_is_proposed() => Proposing.Of([Profile()], [], new PolicySpec { Paused = true }, PriceBook.Default, Now).ShouldBeEmpty();
 
     [Fact]
