@@ -29,6 +29,7 @@ public sealed partial class ProposeChanges(
         if (changed.Count == 0) return true;
         var (changes, _) = await objects.ChangesAsync(ct);
         var policy = await objects.PolicyAsync(ct);
+        if (policy.Paused) return true; // what is new stays so until it is resumed
         foreach (var proposal in Proposing.Of(changed, changes, policy, options.Prices, options.ClusterClock.GetUtcNow()))
         {
             if (!metrics.Leading) return false;

@@ -31,9 +31,11 @@ public sealed class DemoProgress(Terminal terminal)
     public void Tell(HistoryEntry step, TimeSpan after)
     {
         if (terminal.Interactive) terminal.Error.Write("\r\e[2K");
-        var why = step.Reasons.Count > 0 ? $": {step.Reasons[0]}" : "";
+        var why = step.Reasons.Count > 0 ? $": {FirstSentence(step.Reasons[0])}" : "";
         terminal.Out.WriteLine(TableWriter.WithoutControls($"{Clock(after)}  {step.Change} {(step.From == step.To ? "goes on" : $"is {step.To}")}{why}"));
     }
+
+    private static string FirstSentence(string text) => text.IndexOf(". ", StringComparison.Ordinal) is > 0 and var end ? text[..end] : text;
 
     private static string Clock(TimeSpan after) => after <= TimeSpan.Zero ? "  0:00" : string.Create(CultureInfo.InvariantCulture, $"{(int)after.TotalHours,3}:{after.Minutes:00}");
 

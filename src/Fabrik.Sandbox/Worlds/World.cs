@@ -51,7 +51,9 @@ public sealed record World
 
 public sealed record WorldNamespace(string Name, IReadOnlyDictionary<string, string> Labels, IReadOnlyDictionary<string, string> Annotations);
 
-public sealed record LaterObject(TimeSpan After, JsonObject Object);
+/// <param name="After">From the start, or from when <paramref name="Once"/> holds.</param>
+/// <param name="Once">Not null: a phase that some OptimizationChange has to reach first; without it by the last Job, the object never comes.</param>
+public sealed record LaterObject(TimeSpan After, string? Once, JsonObject Object);
 
 /// <summary>Jobs of one kind and how they arrive: a number of them over time, or a CronJob.</summary>
 public sealed record Workload

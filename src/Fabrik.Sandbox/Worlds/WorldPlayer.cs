@@ -19,6 +19,7 @@ public sealed record SubmittedJob(string Workload, string Namespace, string Name
 public static class WorldPlayer
 {
     private const int AtOnce = 16;
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(2);
 
     private static readonly Dictionary<(string ApiVersion, string Kind), ResourceKind> KnownKinds = new[]
     {
@@ -78,7 +79,9 @@ public static class WorldPlayer
         var submitted = 0;
         var accepted = new SubmittedJob?[arrivals.Count];
         using var slots = new SemaphoreSlim(AtOnce);
-        List<Task> running = [.. world.Later.Select(LaterAsync)];
+        using var allSubmitted = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        List<Task> later = [.. world.Later.Select(LaterAsync)];
+        List<Task> running = [];
         for (var index = 0; index < arrivals.Count; index++)
         {
             var (at, workload, name) = arrivals[index];
@@ -90,13 +93,24 @@ public static class WorldPlayer
         }
 
         await Task.WhenAll(running);
+        await allSubmitted.CancelAsync();
+        await Task.WhenAll(later);
         return accepted.OfType<SubmittedJob>().ToList();
 
         async Task LaterAsync(LaterObject later)
         {
-            if (start + later.After - clock.GetUtcNow() is var wait && wait > TimeSpan.Zero) await Task.Delay(wait, clock, ct);
-            var what = await CreateAsync(client, world, later.Object, ct);
-            progress?.Report(new WorldProgress("Object", what, Volatile.Read(ref submitted), arrivals.Count, null));
+            try
+            {
+                while (later.Once is { } phase && !await ReachedAsync(client, phase, allSubmitted.Token)) await Task.Delay(LookEvery, clock, allSubmitted.Token);
+                var from = later.Once is null ? start : clock.GetUtcNow();
+                if (from + later.After - clock.GetUtcNow() is var wait && wait > TimeSpan.Zero) await Task.Delay(wait, clock, allSubmitted.Token);
+                var what = await CreateAsync(client, world, later.Object, allSubmitted.Token);
+                progress?.Report(new WorldProgress("Object", what, Volatile.Read(ref submitted), arrivals.Count, null));
+            }
+            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            {
+                // The day is over.
+            }
         }
 
         async Task SubmitAsync(int index, Workload workload, string name)
@@ -118,6 +132,13 @@ public static class WorldPlayer
 
             progress?.Report(new WorldProgress("Job", $"{workload.Namespace}/{name}", Interlocked.Increment(ref submitted), arrivals.Count, error));
         }
+    }
+
+    private static async Task<bool> ReachedAsync(KubernetesClient client, string phase, CancellationToken ct)
+    {
+        await foreach (var change in client.ListAsync(Kinds.OptimizationChange, null, ct))
+            if (change.Json.TryGetProperty("status", out var status) && status.TryGetProperty("phase", out var now) && now.GetString() == phase) return true;
+        return false;
     }
 
     /// <summary>Every single Job with its time after the start; the same for the same world.</summary>

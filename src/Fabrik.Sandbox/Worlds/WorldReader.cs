@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Fabrik.Experiments;
 using Fabrik.Sandbox.Nodes;
 using Fabrik.Schedules;
 using YamlDotNet.Core;
@@ -117,10 +118,12 @@ internal static class WorldReader
     private static LaterObject Later(YamlSection at)
     {
         var after = at.Duration("after") ?? TimeSpan.Zero;
-        if (!at.Has("after")) at.Problem("after", "is required");
+        var once = at.Text("once");
+        if (!at.Has("after") && once is null) at.Problem("after", "is required, or once");
+        if (once is not null && !WireNames.TryParse<Phase>(once, out _)) at.Problem("once", $"must be a phase: {string.Join(", ", WireNames.All<Phase>())}");
         var inner = at.Section("object");
         if (inner is null) at.Problem("object", "is required");
-        var later = new LaterObject(after, inner is null ? [] : Object(inner));
+        var later = new LaterObject(after, once, inner is null ? [] : Object(inner));
         at.Done();
         return later;
     }

@@ -53,7 +53,7 @@ public sealed record Bookkeeping(IReadOnlyList<(string Transition, TransitionRes
         foreach (var (uid, change) in byUid)
         {
             var known = last.GetValueOrDefault(uid);
-            if (known is null) observed.Add(Seen(change.Metadata.CreationTimestamp ?? now, change, null, []));
+            if (known is null) observed.Add(Seen(change.Metadata.CreationTimestamp ?? now, change, null, change.Spec.Rationale is { Length: > 0 } rationale ? [rationale] : []));
             else if (known.Phase != change.Phase) observed.Add(Seen(now, change, known.Phase, ["written by someone other than the scheduler"]));
         }
 

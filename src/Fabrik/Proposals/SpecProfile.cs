@@ -55,7 +55,8 @@ public sealed class SpecProfile
             else if (limit is { } enough) generation.Below.Add(enough);
         }
 
-        if (run.Arm == Arm.Treatment) return;
+        // What a trial treats is not how runs fare now; what the webhook misses no change would reach.
+        if (run.Arm is Arm.Treatment or Arm.Unassigned) return;
         foreach (var known in Regimes) known.Weight *= Fading;
         var regime = RegimeOf(run.Applied);
         regime.Weight += 1 - Fading;
@@ -176,6 +177,7 @@ public sealed class RegimeTally
     {
         var created = run.CreatedAt.ToUnixTimeMilliseconds();
         (First, Last) = (Math.Min(First, created), Math.Max(Last, created));
+        // Of what is reserved alone: that is what another size changes.
         var cost = prices.Of(run.Applied, null, run.Seconds) ?? 0;
         Runs++;
         Cost += cost;

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Fabrik.CronJobs;
 using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
@@ -65,6 +66,18 @@ public sealed class ProposeChangesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_came_while_it_was_paused_is_proposed_once_it_is_resumed()
+    {
+        Write(1, 100);
+        await PausedAsync(true);
+        await ProposeAsync();
+        (await ChangesAsync()).ShouldBeEmpty();
+        await PausedAsync(false);
+        await ProposeAsync();
+        (await ChangesAsync()).ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public async Task Runs_that_are_not_settled_wait()
     {
         Write(1, 100, settled: false);
@@ -86,6 +99,11 @@ public sealed class ProposeChangesTests : IAsyncLifetime
         await cluster.DisposeAsync();
         database.Dispose();
     }
+
+    private Task PausedAsync(bool paused) => cluster.Client.PatchAsync(
+        Kinds.OptimizerPolicy, null, Names.PolicyName, PatchType.Apply,
+        new JsonObject { ["apiVersion"] = Names.ApiVersion, ["kind"] = Kinds.OptimizerPolicy.Kind, ["metadata"] = new JsonObject { ["name"] = Names.PolicyName }, ["spec"] = new JsonObject { ["paused"] = paused } },
+        TestContext.Current.CancellationToken, new WriteOptions { FieldManager = "test", Force = true });
 
     private async Task<bool> ProposeAsync(CancellationToken ct = default)
     {

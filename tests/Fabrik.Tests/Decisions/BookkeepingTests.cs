@@ -14,6 +14,7 @@ public sealed class BookkeepingTests
     {
         var seen = Tell([Change("a")], Empty).Observed.ShouldHaveSingleItem();
         (seen.From, seen.To, seen.At, seen.Actor).ShouldBe((null, Phase.Proposed, Now.AddDays(-1), null));
+        Tell([Change("a").With(spec => spec with { Rationale = "because" })], Empty).Observed.Single().Reasons.ShouldBe(["because"]);
         Tell([Change("a", Phase.Queued)], KnownAsQueued).IsEmpty.ShouldBeTrue();
     }
 

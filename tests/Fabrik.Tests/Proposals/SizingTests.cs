@@ -137,6 +137,14 @@ public sealed class SizingTests
     }
 
     [Fact]
+    public void Jobs_that_the_webhook_misses_are_not_sized_as_no_change_would_reach_them()
+    {
+        var profile = new SpecProfile { Target = Impl };
+        for (var i = 0; i < 100; i++) profile.Take(Run(i, 3.0 * Gi, Given(2 * Gi)) with { Arm = Arm.Unassigned }, PriceBook.Default);
+        Sizing.Of(profile, PriceBook.Default).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Jobs_of_several_containers_are_not_sized()
     {
         var profile = new SpecProfile { Target = Impl };

@@ -147,7 +147,7 @@ public class PlayedSandboxTests
         var impl = sandbox.Now(Kinds.Pod).Where(pod => pod.Label(Names.Labels.SpecType) == "impl").ToList();
         var killed = impl.Where(pod => pod.Json.Items("status", "containerStatuses").Any(one => one.Text("state", "terminated", "reason") == "OOMKilled"))
             .Select(pod => pod.Json.Controller("Job")!.Value.Name).Distinct().Count();
-        killed.ShouldBeInRange(265, 365);
+        killed.ShouldBeInRange(295, 405);
     }
 
     private static async Task<KubeObject> EndsAsync(PlayedSandbox sandbox, string name, string type, string reason, int succeeded, int failed)
