@@ -12,7 +12,7 @@ namespace Fabrik.CronJobs;
 /// full, stores what that shows, and at once takes back what does harm. Looks cost nothing statistically. Everything else that may be made of
 /// what they show is for <see cref="DecideExperiments"/>.
 /// </summary>
-public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, AnalysisStore analyses, OptimizerMetrics told, SchedulerMetrics metrics, ILogger<AnalyseExperiments> logger)
+public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, AnalysisStore analyses, OptimizerMetrics told, CronJobsOptions options, SchedulerMetrics metrics, ILogger<AnalyseExperiments> logger)
     : OptimizerTask(metrics, logger)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
@@ -27,7 +27,7 @@ public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members,
     /// <summary>Looks at one change, and keeps what that showed where it is anything new.</summary>
     private Verdict Judge(OptimizationChange change, OptimizerView view)
     {
-        var look = ExperimentLook.Of(change, view.Changes, view.Policy, view.Now);
+        var look = ExperimentLook.Of(change, view.Changes, view.Policy, view.Now) with { Prices = options.Prices };
         var uid = change.Metadata.Uid ?? change.Name;
         var before = analyses.Find(uid, look.StartedAt);
         var state = before?.State ?? new ExperimentState();

@@ -1,3 +1,4 @@
+using Fabrik.Costs;
 using Fabrik.Experiments;
 using Fabrik.Runs;
 
@@ -28,7 +29,7 @@ public sealed record ExperimentLook
     public Goal Goal { get; init; }
     public RollbackPlan? RollbackPlan { get; init; }
     public DecisionRules Rules { get; init; } = new();
-    public ResourcePrices Prices { get; init; } = ResourcePrices.Usual;
+    public PriceBook Prices { get; init; } = PriceBook.Default;
 
     /// <summary>Other applied changes that are still compared: their controls lack what this one's controls have.</summary>
     public IReadOnlyCollection<string> OtherHoldbacks { get; init; } = [];

@@ -45,6 +45,18 @@ public sealed record PriceBook(DateOnly ValidFrom, string Currency, decimal CpuH
         return cpu is null && memory is null ? null : seconds / 3600 * (((cpu ?? 0) / 1000.0 * (double)CpuHour) + ((memory ?? 0) / Gibibyte * (double)MemoryHour));
     }
 
+    /// <summary>
+    /// Of what a run of an experiment had reserved, for as long as it ran: null where neither resource is known, or where the change gave it one
+    /// that it had not asked for, or took one away, as then there is nothing to compare it with.
+    /// </summary>
+    public double? Of(Member run)
+    {
+        var (given, asked) = (run.Applied, run.Requested);
+        var comparable = (given.CpuRequestMillis ?? given.CpuLimitMillis) is null == (asked.CpuRequestMillis ?? asked.CpuLimitMillis) is null
+            && (given.MemoryRequestBytes ?? given.MemoryLimitBytes) is null == (asked.MemoryRequestBytes ?? asked.MemoryLimitBytes) is null;
+        return comparable ? Of(given, null, run.DurationSeconds) : null;
+    }
+
     private static long? Most(long? reserved, long? used) => used is { } known && !(reserved > known) ? known : reserved;
 }
 

@@ -60,17 +60,21 @@ public static class Applying
     private static string? Agreement(OptimizationChange change, OptimizerView view)
     {
         if (change.Spec.Approval is { Approved: true }) return null;
-        if (change.Spec.Risk > view.Policy.AutoApplyRisk) return $"it has shown its worth; its risk is {Word(change.Spec.Risk)}: a person must agree";
-        if (!change.Spec.AutoApply) return "it has shown its worth; its author wants a person to agree (autoApply is false)";
+        if (AsksPerson(change, view.Policy) is { } asks) return $"it has shown its worth; {asks}";
         if (Guardrails.Protected(change, view) is { } environment) return $"it has shown its worth; {environment}: a person must agree";
         return Cost(change, view) is ({ } most, _)
             ? string.Create(CultureInfo.InvariantCulture, $"it has shown its worth; a run with it may cost up to {most:0.0} times as much, above the ceiling of {view.Policy.Experiments.CostCeiling:0.0}: a person must agree")
             : null;
     }
 
+    /// <summary>Why the change by itself, wherever it is for and whatever it costs, is not applied without a person; null where it is.</summary>
+    public static string? AsksPerson(OptimizationChange change, PolicySpec policy) =>
+        change.Spec.Risk > policy.AutoApplyRisk ? $"its risk is {Word(change.Spec.Risk)}: a person must agree"
+        : change.Spec.AutoApply ? null : "its author wants a person to agree (autoApply is false)";
+
     /// <summary>Whether nothing but a cost that might be above the ceiling, and might as well not be, keeps it from being applied by itself: more runs will tell.</summary>
     internal static bool IsOnlyCostOpen(OptimizationChange change, OptimizerView view) =>
-        change.Spec.Approval is not { Approved: true } && change.Spec.AutoApply && change.Spec.Risk <= view.Policy.AutoApplyRisk && Guardrails.Protected(change, view) is null && Cost(change, view) is (_, false);
+        change.Spec.Approval is not { Approved: true } && AsksPerson(change, view.Policy) is null && Guardrails.Protected(change, view) is null && Cost(change, view) is (_, false);
 
     /// <summary>The most that a run may cost over one without the change, and whether it surely is above the ceiling; null where it surely is below, or nothing is known.</summary>
     private static (double Most, bool Surely)? Cost(OptimizationChange change, OptimizerView view)

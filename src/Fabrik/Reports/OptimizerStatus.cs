@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Fabrik.Decisions;
 using Fabrik.Experiments;
 
 namespace Fabrik.Reports;
@@ -128,7 +129,7 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
     }
 
     /// <summary>
-    /// A change that has won, of a risk that is not applied by itself, and on which nobody has spoken. What else the scheduler asks a person for
+    /// A change that has won, of a risk or by an author's word not applied by itself, and on which nobody has spoken. What else the scheduler asks a person for
     /// (a protected environment, a cost above the ceiling) it says with the condition <see cref="Names.Conditions.ApprovalRequired"/>.
     /// </summary>
     private static bool NeedsApproval(OptimizationChange change, PolicySpec policy, ExperimentReport? report)
@@ -136,7 +137,7 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
         if (change.Spec.Approval is not null || change.Phase is Phase.Rejected or Phase.RolledBack or Phase.Applied) return false;
         if (change.Status.Conditions.Any(condition => condition.Type == Names.Conditions.ApprovalRequired && condition.Status == "True")) return true;
         var won = change.Phase == Phase.Approved || (change.Phase == Phase.Analyzing && report?.Verdict == "rollout");
-        return won && change.Spec.Risk > policy.AutoApplyRisk;
+        return won && Applying.AsksPerson(change, policy) is not null;
     }
 
     private static string Words(Treatment treatment)

@@ -1,4 +1,5 @@
 using Fabrik.Analysis;
+using Fabrik.Costs;
 using Fabrik.Experiments;
 using Fabrik.Runs;
 
@@ -161,6 +162,36 @@ public class SafetyTests
 
         trial.State.Cost.Ratio.ShouldBe(times, times * 0.2);
         trial.Trips().ShouldBe(stops ? [Trigger.CostTripled] : []);
+    }
+
+    [Theory]
+    [InlineData(1, 1, 1.5)]
+    [InlineData(2, 0, 2)]
+    [InlineData(0, 2, 1)]
+    public void The_cost_of_an_experiment_is_told_in_the_prices_of_the_book(int cpuHour, int memoryHour, double ratio)
+    {
+        // One core and one GiB against two cores and one GiB: what that comes to depends on what a core costs.
+        trial.With(look => look with { Prices = PriceBook.Default with { CpuHour = cpuHour, MemoryHour = memoryHour } });
+        for (var run = 0; run < 4_000; run++)
+        {
+            var (isTreated, asked) = (run % 10 == 0, new RunResources { MemoryRequestBytes = GiB, CpuRequestMillis = 1000 });
+            trial.End(
+                trial.Begin(isTreated ? MemberRole.Treatment : MemberRole.Control), Outcome.Succeeded, requested: asked,
+                applied: isTreated ? asked with { CpuRequestMillis = 2000 } : asked, seconds: 3600);
+        }
+
+        trial.State.Cost.Ratio.ShouldBe(ratio, ratio * 0.05);
+    }
+
+    [Fact]
+    public void A_run_that_was_given_or_lost_a_resource_it_had_not_asked_for_has_no_cost_to_compare()
+    {
+        RunResources memory = new() { MemoryRequestBytes = GiB }, limited = new() { MemoryLimitBytes = 2 * GiB }, both = new() { MemoryRequestBytes = GiB, CpuLimitMillis = 1000 };
+        double? Cost(RunResources requested, RunResources applied) =>
+            new PriceBook(default, "EUR", 3, 1, "").Of(trial.End(trial.Begin(MemberRole.Treatment), Outcome.Succeeded, requested: requested, applied: applied, seconds: 3600));
+
+        (Cost(memory, memory), Cost(memory, limited), Cost(both, both)).ShouldBe((1, 2, 4));
+        (Cost(memory, both), Cost(both, memory), Cost(new(), memory), Cost(new(), new())).ShouldBe((null, null, null, null));
     }
 
     [Fact]

@@ -41,14 +41,18 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
     }
 
     [Theory]
-    [InlineData(Risk.Low, false)]
-    [InlineData(Risk.Medium, true)]
-    public void A_winner_still_in_analysis_asks_for_a_person_where_its_risk_does(Risk risk, bool asks)
+    [InlineData(Risk.Low, true, false)]
+    [InlineData(Risk.Medium, true, true)]
+    [InlineData(Risk.Low, false, true)]
+    public void A_winner_still_in_analysis_asks_for_a_person_where_its_risk_or_its_author_does(Risk risk, bool autoApply, bool asks)
     {
+        var change = Change("x", Phase.Analyzing, risk);
+        change = change with { Spec = change.Spec with { AutoApply = autoApply } };
         var report = EvidenceTests.Some.Report("x") with { Verdict = "rollout" };
 
-        ChangeStatusLine.Of(Change("x", Phase.Analyzing, risk), new PolicySpec(), report, Now).NeedsPerson.ShouldBe(asks);
-        ChangeStatusLine.Of(Change("x", Phase.Analyzing, risk), new PolicySpec(), report with { Verdict = "continue" }, Now).NeedsPerson.ShouldBeFalse();
+        ChangeStatusLine.Of(change, new PolicySpec(), report, Now).NeedsPerson.ShouldBe(asks);
+        ChangeStatusLine.Of(change, new PolicySpec(), report with { Verdict = "continue" }, Now).NeedsPerson.ShouldBeFalse();
+        ChangeStatusLine.Of(change with { Status = change.Status with { Phase = Phase.Approved } }, new PolicySpec(), null, Now).NeedsPerson.ShouldBe(asks);
     }
 
     [Theory]
@@ -185,7 +189,7 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
     private static OptimizationChange Change(string name, Phase phase, Risk risk = Risk.Low, DateTimeOffset? rolledBack = null, bool asks = false, Approval? approval = null, string? reason = null, DateTimeOffset? appliedAt = null) => new()
     {
         Metadata = new ChangeMetadata { Name = name },
-        Spec = new ChangeSpec { Risk = risk, Approval = approval, Change = new Treatment { MemoryLimit = "4Gi" } },
+        Spec = new ChangeSpec { Risk = risk, AutoApply = true, Approval = approval, Change = new Treatment { MemoryLimit = "4Gi" } },
         Status = new ChangeStatus
         {
             Phase = phase,

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Text.Json.Nodes;
 using Fabrik.Analysis;
+using Fabrik.Costs;
 using Fabrik.CronJobs;
 using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
@@ -22,6 +23,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     private readonly TemporaryDatabase database = new();
     private readonly TestClock clock = new(Start);
     private readonly OptimizerMetrics told = new();
+    private PriceBook prices = PriceBook.Default;
     private FakeApiServer server = null!;
     private KubernetesClient client = null!;
 
@@ -39,6 +41,20 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         stored.State.Evidence.Goal.ShouldBe(new Tally(40, 40, stored.State.Evidence.Goal.ControlGood, 360));
         stored.State.Points.Count.ShouldBe((int)stored.State.Blocks);
         (stored.State.Duration.Count, stored.State.Duration.Ratio).ShouldBe((400, 1));
+    }
+
+    [Theory]
+    [InlineData(1, 1, 1.5)]
+    [InlineData(2, 1, 5.0 / 3)]
+    public async Task What_the_arms_cost_is_compared_in_the_prices_of_the_installation(int cpuHour, int memoryHour, double ratio)
+    {
+        prices = PriceBook.Default with { CpuHour = cpuHour, MemoryHour = memoryHour };
+        await RunningAsync("memory", "cpuRequest", "2");
+        Write(1, 4_000, _ => false, _ => false, treatedCores: 2);
+        clock.Advance(TimeSpan.FromDays(4));
+        await LookAsync();
+
+        Newest("memory").State.Cost.Ratio.ShouldBe(ratio, ratio * 0.05);
     }
 
     [Fact]
@@ -236,8 +252,10 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         metrics.Leads(true);
         var analyses = new AnalysisStore(database.Database);
         using var turn = new OptimizerTurn(client, new OptimizerObjects(client, NullLogger<OptimizerObjects>.Instance), new TransitionStore(database.Database), analyses, metrics, told, clock, NullLogger<OptimizerTurn>.Instance);
-        await new AnalyseExperiments(turn, database.Members, analyses, told, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
+        await new AnalyseExperiments(turn, database.Members, analyses, told, new CronJobsOptions { Cluster = server.Config, Prices = prices }, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
     }
+
+    private static RunResources Cores(int cores) => new() { CpuRequestMillis = cores * 1000, MemoryRequestBytes = 1L << 30 };
 
     private Task RunningAsync(string name, string what, string value) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject
     {
@@ -273,7 +291,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     ]);
 
     /// <summary>Every tenth is treated; the others fare as told. Jobs come a minute apart and take ten seconds.</summary>
-    private void Write(int from, int to, Func<int, bool> treatedFails, Func<int, bool> controlOoms, int treatedSeconds = 10) => database.Store.Write(
+    private void Write(int from, int to, Func<int, bool> treatedFails, Func<int, bool> controlOoms, int treatedSeconds = 10, int treatedCores = 1) => database.Store.Write(
     [
         .. Enumerable.Range(from, to - from + 1).Select(seq =>
         {
@@ -293,6 +311,8 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
                 FinishedAt = created.AddSeconds(isTreated ? treatedSeconds : 10),
                 Outcome = fails || oom ? Outcome.Failed : Outcome.Succeeded,
                 OomKilled = oom,
+                Requested = Cores(1),
+                Applied = Cores(isTreated ? treatedCores : 1),
             };
             return new RunChange(run, new Fabrik.Runs.Evidence { Id = run.Id, Job = null }, [], null);
         }),
