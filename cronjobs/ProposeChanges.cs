@@ -57,7 +57,7 @@ public sealed partial class ProposeChanges(
             if (page.Count > 0)
             {
                 var runs = page.Select(one => one.Run).OfType<ProfiledRun>().ToList();
-                foreach (var (key, profile) in profiles.Load([.. runs.Select(run => run.Target.Key).Distinct().Where(key => !known.ContainsKey(key))])) known[key] = profile;
+                foreach (var (key, profile) in profiles.Load([.. runs.Select(run => run.Target).Distinct(ReferenceEqualityComparer.Instance).Cast<ProfileTarget>().Select(target => target.Key).Where(key => !known.ContainsKey(key))])) known[key] = profile;
                 foreach (var run in runs)
                 {
                     if (!known.TryGetValue(run.Target.Key, out var profile)) known[run.Target.Key] = profile = new SpecProfile { Target = run.Target };

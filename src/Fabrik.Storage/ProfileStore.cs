@@ -20,13 +20,15 @@ public sealed class ProfileStore(Database database)
     public IReadOnlyList<(long Revision, ProfiledRun? Run)> Settled(long since, int limit)
     {
         using var connection = database.Read();
+        var targets = new Dictionary<(string, string?, string?, string?), ProfileTarget?>(); // few, of many runs
         return [.. connection.Query<Row>(
-            $"""
-            SELECT used.revision AS Revision, runs.id, namespace, owner, spec_type AS SpecType, spec_id AS SpecId, arm, containers, created_at AS CreatedAt, duration_ms AS DurationMs, outcome, oom_killed AS OomKilled,
-                {ResourceRow.Resources}, used.source, peak_memory AS PeakMemory, mean_cpu AS MeanCpu, p95_cpu AS P95Cpu, peak_cpu AS PeakCpu
+            """
+            SELECT used.revision, runs.id, namespace, owner, spec_type AS SpecType, spec_id AS SpecId, arm, containers, created_at AS CreatedAt, duration_ms AS DurationMs, outcome, oom_killed AS OomKilled,
+                applied_memory_request AS AppliedMemoryRequest, applied_memory_limit AS AppliedMemoryLimit, applied_cpu_request AS AppliedCpuRequest, applied_cpu_limit AS AppliedCpuLimit,
+                peak_memory AS PeakMemory, p95_cpu AS P95Cpu
             FROM run_usage AS used INDEXED BY usage_by_revision CROSS JOIN runs ON runs.id = used.run
             WHERE used.revision > @since ORDER BY used.revision LIMIT @limit
-            """, new { since, limit }).Select(row => (row.Revision, row.ToRun()))];
+            """, new { since, limit }).Select(row => (row.Revision, row.ToRun(targets)))];
     }
 
     public IReadOnlyDictionary<string, SpecProfile> Load(IReadOnlyCollection<string> targets)
@@ -77,15 +79,19 @@ public sealed class ProfileStore(Database database)
         public long DurationMs { get; set; }
         public string Outcome { get; set; } = "";
         public bool OomKilled { get; set; }
-        public string Source { get; set; } = "";
         public long? PeakMemory { get; set; }
-        public long? MeanCpu { get; set; }
         public long? P95Cpu { get; set; }
-        public long? PeakCpu { get; set; }
 
         /// <summary>Null for a run that belongs to no target.</summary>
-        public ProfiledRun? ToRun() => ProfileTarget.Of(Namespace, Owner, SpecType, SpecId) is not { } target ? null : new ProfiledRun(
+        public ProfiledRun? ToRun(Dictionary<(string, string?, string?, string?), ProfileTarget?> targets)
+        {
+            var named = (Namespace, Owner, SpecType, SpecId);
+            if (!targets.TryGetValue(named, out var target)) targets[named] = target = ProfileTarget.Of(Namespace, Owner, SpecType, SpecId);
+            return target is null ? null : ToRun(target);
+        }
+
+        private ProfiledRun ToRun(ProfileTarget target) => new(
             Id, target, WireNames.Parse<Arm>(Arm), Containers, Applied, DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt), DurationMs < 0 ? null : DurationMs / 1000.0, WireNames.Parse<Outcome>(Outcome), OomKilled,
-            new RunUsage { Source = WireNames.Parse<UsageSource>(Source), PeakMemoryBytes = PeakMemory, MeanCpuMillis = MeanCpu, P95CpuMillis = P95Cpu, PeakCpuMillis = PeakCpu, Settled = true });
+            PeakMemory, P95Cpu);
     }
 }

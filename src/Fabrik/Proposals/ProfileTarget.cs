@@ -17,7 +17,7 @@ public sealed record ProfileTarget(string Namespace, string? CronJob, string? Sp
 
     /// <summary>The same for the same Jobs; a key of the database.</summary>
     [JsonIgnore]
-    public string Key => $"{Namespace}/{(CronJob is not null ? "cronjob" : SpecType is not null ? "type" : "id")}/{Name}";
+    public string Key { get; } = $"{Namespace}/{(CronJob is not null ? "cronjob" : SpecType is not null ? "type" : "id")}/{CronJob ?? SpecType ?? SpecId}";
 
     [JsonIgnore]
     public string Name => CronJob ?? SpecType ?? SpecId ?? "";

@@ -7,7 +7,8 @@ namespace Fabrik.Proposals;
 
 /// <summary>What a profile takes in of one run that has ended and whose usage is settled.</summary>
 public sealed record ProfiledRun(
-    string Id, ProfileTarget Target, Arm Arm, int? Containers, RunResources Applied, DateTimeOffset CreatedAt, double? Seconds, Outcome Outcome, bool OomKilled, RunUsage Usage);
+    string Id, ProfileTarget Target, Arm Arm, int? Containers, RunResources Applied, DateTimeOffset CreatedAt, double? Seconds, Outcome Outcome, bool OomKilled,
+    long? PeakMemoryBytes, long? P95CpuMillis);
 
 /// <summary>
 /// What the Jobs of one target need and how they fare, taken in run by run: each costs the same however many came before. Two generations of
@@ -47,11 +48,11 @@ public sealed class SpecProfile
         var limit = run.Applied.MemoryLimitBytes;
         if (run.OomKilled)
         {
-            if ((limit ?? run.Usage.PeakMemoryBytes) is { } bound) generation.Above.Add(Math.Max(bound, run.Usage.PeakMemoryBytes ?? 0));
+            if ((limit ?? run.PeakMemoryBytes) is { } bound) generation.Above.Add(Math.Max(bound, run.PeakMemoryBytes ?? 0));
         }
         else if (run.Outcome == Outcome.Succeeded)
         {
-            if (run.Usage.PeakMemoryBytes is { } peak) generation.Seen.Add(peak);
+            if (run.PeakMemoryBytes is { } peak) generation.Seen.Add(peak);
             else if (limit is { } enough) generation.Below.Add(enough);
         }
 
@@ -192,7 +193,7 @@ public sealed class RegimeTally
         Succeeded++;
         SucceededCost += cost;
         SucceededSeconds += run.Seconds ?? 0;
-        if (run.Usage.P95CpuMillis is { } millis) Cpu.Add(millis);
+        if (run.P95CpuMillis is { } millis) Cpu.Add(millis);
     }
 
     public void Add(RegimeTally other)

@@ -30,7 +30,7 @@ internal static class Profiled
         var killed = given.MemoryLimitBytes is { } limit && need > limit;
         return new ProfiledRun(
             $"run-{index}", Impl, Arm.None, 1, given, Start.AddMinutes(index * everyMinutes), killed ? 300 : 600, killed ? Outcome.Failed : outcome?.Invoke(index) ?? Outcome.Succeeded, killed,
-            new RunUsage { Source = sampled ? UsageSource.Prometheus : UsageSource.None, PeakMemoryBytes = sampled ? (long)Math.Min(need, given.MemoryLimitBytes ?? need) : null, P95CpuMillis = cpuMillis, MeanCpuMillis = cpuMillis });
+            sampled ? (long)Math.Min(need, given.MemoryLimitBytes ?? need) : null, cpuMillis);
     }
 
     public static RunResources Given(long? memoryLimit, long? memoryRequest = null, long? cpuRequest = null, long? cpuLimit = null) =>
