@@ -138,6 +138,7 @@ public static class Names
 
         /// <summary>Runs and days until a decision: at the median, and days in 90 of 100 cases.</summary>
         public const string ForecastRuns = "forecastRuns";
+        public const string ForecastRuns90 = "forecastRuns90";
         public const string ForecastDays = "forecastDays";
         public const string ForecastDays90 = "forecastDays90";
     }

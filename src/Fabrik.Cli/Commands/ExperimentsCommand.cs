@@ -64,6 +64,7 @@ public static class ExperimentsCommand
         var item = await cluster.GetAsync(Kinds.OptimizationChange, globals.ChangeNamespace(parsed), name, cancel);
         var change = ObjectJson.Change(item.Json);
         var (report, missing) = await reader.GetAsync($"{Names.Paths.Experiments}/{Uri.EscapeDataString(name)}", ReportJson.Default.ExperimentReport, cancel);
+        if (report is not null && change.Phase is Phase.ExperimentRunning or Phase.Analyzing) report = report with { Forecast = report.Forecast ?? ForecastReport.Of(change, report) };
         var format = parsed.GetValue(globals.Output);
         globals.Printer(parsed, terminal).One(Joined(item.Json, report),
         [

@@ -129,6 +129,7 @@ public static class Proposing
             [Names.Figures.CostRatio] = suggestion.CostRatio,
             [Names.Figures.Value] = suggestion.GainPerDay,
             [Names.Figures.ForecastRuns] = forecast.Median ?? 0,
+            [Names.Figures.ForecastRuns90] = forecast.P90 ?? 0,
             [Names.Figures.ForecastDays] = forecast.Days.Median ?? 0,
             [Names.Figures.ForecastDays90] = forecast.Days.P90 ?? 0,
         };

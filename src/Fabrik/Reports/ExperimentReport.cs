@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Fabrik.Experiments;
 
 namespace Fabrik.Reports;
 
@@ -70,8 +71,19 @@ public sealed record EvidenceReport(double Win, double NonInferior, double Harm,
     public static double Confidence(double e) => double.IsNaN(e) ? 0 : 1 - (1 / Math.Max(1, e));
 }
 
-/// <summary>Total runs and days from now until a decision, as simulations at the rate seen lately say.</summary>
-public sealed record ForecastReport(double MedianRuns, double LateRuns, double? MedianDays, double? LateDays);
+/// <summary>Total runs until a decision, as simulated when the change was proposed, and days from now at the rate of its runs so far.</summary>
+public sealed record ForecastReport(double MedianRuns, double LateRuns, double? MedianDays, double? LateDays)
+{
+    /// <summary>Null for a change that was proposed without a forecast, or that has had more runs than it spoke of.</summary>
+    public static ForecastReport? Of(OptimizationChange change, ExperimentReport report)
+    {
+        if (change.Spec.Evidence?.Figures is not { } figures || figures.GetValueOrDefault(Names.Figures.ForecastRuns) is not (> 0 and var median) || figures.GetValueOrDefault(Names.Figures.ForecastRuns90) is not (> 0 and var late)) return null;
+        var counted = report.Treatment.Runs + report.Control.Runs;
+        if (counted >= late) return null;
+        var rate = counted > 1 && report.FirstRunAt is { } first && report.LastRunAt is { } last && last > first ? counted / (last - first).TotalDays : (double?)null;
+        return new ForecastReport(median, late, Math.Max(0, median - counted) / rate, (late - counted) / rate);
+    }
+}
 
 /// <param name="Trigger">Such as harm, first_runs_failed or baseline_shift.</param>
 /// <param name="Figures">What it rests on, by name.</param>

@@ -113,7 +113,7 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
             change.Name, change.Spec.Type, Words(change.Spec.Change), Words(change.Spec.Target), change.Phase, change.Spec.Risk, change.Spec.Goal,
             since, status.Share, NeedsApproval(change, policy, report), status.Reason ?? status.Conditions.LastOrDefault(condition => condition.Message is { Length: > 0 })?.Message)
         {
-            Report = report is null ? null : report with { Points = null },
+            Report = report is null ? null : report with { Points = null, Forecast = report.Forecast ?? (change.Phase is Phase.ExperimentRunning or Phase.Analyzing ? ForecastReport.Of(change, report) : null) },
             NotYet = change.Phase is Phase.ExperimentRunning or Phase.Analyzing && report is not null ? TooFew(report, policy.Experiments.MinimumRunsPerArm) : null,
         };
     }
