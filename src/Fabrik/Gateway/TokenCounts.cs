@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Fabrik.Gateway;
 
 /// <summary>Tokens of one call by the classes in which they are priced; each token is in one class alone, but for <paramref name="Reasoning"/>.</summary>
@@ -8,6 +10,7 @@ namespace Fabrik.Gateway;
 /// <param name="Output">All that was generated, reasoning too.</param>
 /// <param name="Reasoning">Part of <paramref name="Output"/>; for people, not priced apart.</param>
 /// <param name="WebSearches">Searches that the provider made, each priced.</param>
+[StructLayout(LayoutKind.Auto)]
 public readonly record struct TokenCounts(long Input, long CacheRead, long CacheWrite, long CacheWriteHour, long Output, long Reasoning, long WebSearches)
 {
     /// <summary>All that was read, from a cache or not.</summary>
