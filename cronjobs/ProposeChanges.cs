@@ -34,7 +34,8 @@ public sealed partial class ProposeChanges(
         var (changes, _) = await objects.ChangesAsync(ct);
         var policy = await objects.PolicyAsync(ct);
         if (policy.Paused) return true; // what is new stays so until it is resumed
-        foreach (var proposal in Proposing.Of(changed, changes, policy, options.Prices, options.ClusterClock.GetUtcNow()))
+        var namespaces = (await objects.NamespacesAsync(ct)).Select(one => one.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var proposal in Proposing.Of(changed, changes, namespaces, policy, options.Prices, options.ClusterClock.GetUtcNow()))
         {
             if (!metrics.Leading) return false;
             told.Proposed(proposal.Refused);

@@ -88,6 +88,7 @@ public sealed class ProposeChangesTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await cluster.InitializeAsync();
+        await cluster.Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = "agents" } }, TestContext.Current.CancellationToken);
         path = await Relay.StartAsync(ClusterConfig.FromKubeconfig(cluster.Kubeconfig));
         client = new KubernetesClient(path.Config, TimeProvider.System);
     }
