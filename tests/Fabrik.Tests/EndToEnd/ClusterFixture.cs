@@ -81,6 +81,25 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         return name;
     }
 
+    /// <summary>A namespace and all that is in it, before the end of all tests.</summary>
+    public async Task RemoveAsync(string ns)
+    {
+        namespaces.Remove(ns);
+        await Client.DeleteAsync(Kinds.Namespace, null, ns, TestContext.Current.CancellationToken);
+        await Wait.UntilAsync($"namespace {ns} to go", async () =>
+        {
+            try
+            {
+                await Client.GetAsync(Kinds.Namespace, null, ns, TestContext.Current.CancellationToken);
+                return false;
+            }
+            catch (KubernetesException error) when (error.IsNotFound)
+            {
+                return true;
+            }
+        }, TimeSpan.FromMinutes(5));
+    }
+
     /// <summary>A running experiment that gives Jobs of this namespace 4Gi instead of what they ask for.</summary>
     public async Task<string> MemoryExperimentAsync(string ns, string phase = "experiment_running")
     {

@@ -67,27 +67,13 @@ public sealed class LoopTests(ClusterFixture cluster)
     /// <summary>Without its namespace nothing more is proposed, so no trial of this test's treats Jobs of the next.</summary>
     private async Task LeaveAsync(string ns)
     {
-        await cluster.Client.DeleteAsync(Kinds.Namespace, null, ns, Cancel);
-        await Wait.UntilAsync("the namespace to go", async () => !await ExistsAsync(ns), Patience);
+        await cluster.RemoveAsync(ns);
         await Wait.UntilAsync("its changes to go", async () =>
         {
             var left = (await AllAsync()).FindAll(change => change.Spec.Target.Namespaces.Contains(ns));
             foreach (var change in left) await cluster.EndAsync(change.Name);
             return left.Count == 0;
         });
-    }
-
-    private async Task<bool> ExistsAsync(string ns)
-    {
-        try
-        {
-            await cluster.Client.GetAsync(Kinds.Namespace, null, ns, Cancel);
-            return true;
-        }
-        catch (KubernetesException error) when (error.IsNotFound)
-        {
-            return false;
-        }
     }
 
     /// <summary>Half of the Jobs need more than they have: as a command on a node that runs it, as an annotation on one that plays it.</summary>
