@@ -169,6 +169,20 @@ public static class Names
 
         /// <summary>A file with what resources cost, as JSON: validFrom, currency, cpuHour, memoryHour (of a GiB), source.</summary>
         public const string PriceBook = "FABRIK_PRICE_BOOK";
+
+        /// <summary>Of the gateway: its port, its configuration, a directory with a file for each provider key, the keys of run tokens, virtual keys, its own prices, its spool.</summary>
+        public const string GatewayPort = "FABRIK_GATEWAY_PORT";
+        public const string GatewayConfig = "FABRIK_GATEWAY_CONFIG";
+        public const string ProviderKeyDirectory = "FABRIK_PROVIDER_KEY_DIR";
+        public const string TokenKeyFile = "FABRIK_TOKEN_KEY_FILE";
+        public const string VirtualKeyFile = "FABRIK_VIRTUAL_KEY_FILE";
+        public const string ModelPrices = "FABRIK_MODEL_PRICES";
+        public const string SpoolDirectory = "FABRIK_SPOOL_DIR";
+
+        /// <summary>Where the gateway sends usage, and PEM of the authority that the API's certificate is from.</summary>
+        public const string ApiUrl = "FABRIK_API_URL";
+        public const string ApiCaFile = "FABRIK_API_CA_FILE";
+        public const string ApiTokenFile = "FABRIK_API_TOKEN_FILE";
         public const string Kubeconfig = "KUBECONFIG";
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";
@@ -196,6 +210,7 @@ public static class Names
         public const string Experiments = "/api/v1/experiments";
         public const string Decisions = "/api/v1/decisions";
         public const string Incidents = "/api/v1/incidents";
+        public const string Usage = "/api/v1/usage";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -214,6 +229,22 @@ public static class Names
         public const string Webhook = "Fabrik.Webhook";
         public const string CronJobs = "Fabrik.CronJobs";
         public const string Api = "Fabrik.Api";
+        public const string Proxy = "Fabrik.Proxy";
+    }
+
+    /// <summary>Of the gateway's answers.</summary>
+    public static class Headers
+    {
+        /// <summary>Of a call, over all its attempts: what the ledger has it by.</summary>
+        public const string Operation = "fabrik-operation-id";
+
+        /// <summary>Amount and currency, as 0.001200 USD. Not with streams, whose cost is known at their end only.</summary>
+        public const string Cost = "fabrik-cost";
+        public const string InputTokens = "fabrik-input-tokens";
+        public const string OutputTokens = "fabrik-output-tokens";
+
+        /// <summary>Asks the official clients to try again or not, before they look at the status.</summary>
+        public const string ShouldRetry = "x-should-retry";
     }
 
     /// <summary>As instruments; exposed with underscores, unit and, for counters, _total.</summary>
@@ -235,6 +266,13 @@ public static class Names
         public const string UsageDuration = "fabrik.usage.request.duration";
         public const string UsageSourceUp = "fabrik.usage.source.up";
         public const string UsageWaiting = "fabrik.usage.waiting";
+        public const string GatewayRefused = "fabrik.gateway.refused";
+        public const string GatewayAttempts = "fabrik.gateway.attempts";
+        public const string GatewayFailures = "fabrik.gateway.provider.failures";
+        public const string GatewayCost = "fabrik.gateway.cost";
+        public const string GatewaySpoolSegments = "fabrik.gateway.spool.segments";
+        public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
+        public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
         public const string OptimizerChanges = "fabrik.optimizer.changes";
         public const string OptimizerProposals = "fabrik.optimizer.proposals";

@@ -1,0 +1,56 @@
+using Fabrik.Gateway;
+using Fabrik.Kubernetes.Serving;
+
+namespace Fabrik.Proxy.Callers;
+
+/// <summary>Keys of run tokens and the virtual keys, from their files.</summary>
+internal sealed class CallerFiles : IDisposable
+{
+    private readonly WatchedFiles tokens;
+    private readonly WatchedFiles? keys;
+    private volatile RunTokenKeys? tokenKeys;
+    private volatile VirtualKeys virtualKeys = VirtualKeys.None;
+
+    /// <exception cref="ProxyException">There is no usable token key.</exception>
+    public CallerFiles(ProxyOptions options, ILogger<CallerFiles> logger)
+    {
+        try
+        {
+            tokens = new WatchedFiles([options.TokenKeyFile], content => tokenKeys = RunTokenKeys.Parse(content[0]), options.Clock, logger);
+            if (options.VirtualKeyFile is { } path && File.Exists(path)) keys = new WatchedFiles([path], content => virtualKeys = VirtualKeys.Parse(content[0]), options.Clock, logger);
+        }
+        catch (Exception e)
+        {
+            throw new ProxyException($"callers cannot be told apart: {e.Message} ({Names.Variables.TokenKeyFile} and {Names.Variables.VirtualKeyFile} name the files)", e);
+        }
+    }
+
+    /// <summary>Who calls; nothing but the class of what is wrong is ever said.</summary>
+    public TokenVerdict Verify(string? presented, DateTimeOffset now, out Caller? caller)
+    {
+        caller = null;
+        if (presented is null) return TokenVerdict.Missing;
+        if (presented.StartsWith(VirtualKey.Prefix, StringComparison.Ordinal))
+        {
+            var kept = virtualKeys.Verify(presented, now, out var key);
+            if (key is not null) caller = new Caller(null, key);
+            return kept;
+        }
+
+        var verdict = RunToken.Verify(presented, tokenKeys!, now, out var claims);
+        if (claims is not null) caller = new Caller(claims, null);
+        return verdict;
+    }
+
+    public void Dispose()
+    {
+        tokens.Dispose();
+        keys?.Dispose();
+    }
+}
+
+/// <summary>A Job's run, or the holder of a virtual key: one of the two.</summary>
+internal sealed record Caller(RunClaims? Run, VirtualKey? Key)
+{
+    public string? Project => Run is not null ? Run.Project : Key!.Project;
+}

@@ -1,0 +1,37 @@
+using Fabrik.Gateway;
+using Fabrik.Gateway.Failover;
+using Fabrik.Gateway.Wire;
+using Fabrik.Proxy.Callers;
+using Fabrik.Proxy.Providers;
+
+namespace Fabrik.Proxy.Calls;
+
+/// <summary>One call on its way through the gateway, over all its attempts.</summary>
+internal sealed class Call
+{
+    public static readonly HttpRequestOptionsKey<Call> Key = new("fabrik-call");
+
+    public required HttpContext Http { get; init; }
+    public required string OperationId { get; init; }
+    public required WireFormat Format { get; init; }
+    public required Operation Operation { get; init; }
+
+    /// <summary>Behind the provider's base URL, with the query.</summary>
+    public required string Path { get; init; }
+    public required Caller Caller { get; init; }
+    public required Upstreams Upstreams { get; init; }
+
+    /// <summary>As it is sent on; empty for lists of models.</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>Null for what is not metered.</summary>
+    public RequestFacts? Facts { get; init; }
+
+    /// <summary>What is asked of the provider.</summary>
+    public string SentModel { get; init; } = "";
+
+    /// <summary>Of an OpenAI chat stream: the client did not ask for the usage, so it does not get to see it.</summary>
+    public bool HidesUsage => Operation == Operation.Chat && Facts is { Stream: true, AsksForUsage: false };
+
+    public List<Target> Tried { get; } = [];
+}

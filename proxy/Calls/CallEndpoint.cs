@@ -1,0 +1,108 @@
+using Fabrik.Gateway;
+using Fabrik.Gateway.Wire;
+using Fabrik.Proxy.Callers;
+using Fabrik.Proxy.Forwarding;
+using Fabrik.Proxy.Hosting;
+using Fabrik.Proxy.Providers;
+using Microsoft.Extensions.Primitives;
+using Yarp.ReverseProxy.Forwarder;
+using Endpoint = Fabrik.Gateway.Wire.Endpoint;
+
+namespace Fabrik.Proxy.Calls;
+
+/// <summary>A request as it comes: who calls, what for, and whether it may; then it is forwarded.</summary>
+internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, ProviderFiles providers, ProxyMetrics metrics, ProxyOptions options)
+{
+    /// <summary>Of everything at once, where all else is bounded by the handler beneath.</summary>
+    private static readonly ForwarderRequestConfig Forwarding = new() { ActivityTimeout = TimeSpan.FromHours(1), Version = new Version(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        var now = options.Clock.GetUtcNow();
+        var operationId = Guid.CreateVersion7(now).ToString();
+        http.Response.Headers[Names.Headers.Operation] = operationId;
+        var endpoint = Endpoint.Of(http.Request.Method, http.Request.Path.Value ?? "");
+        if (endpoint.Operation is not { } operation)
+        {
+            await RefuseAsync(http, endpoint.Format, endpoint.Format is null ? new WireError(404, "not_found_error", "unknown_path", endpoint.Refused!) : WireError.Refused(endpoint.Format, "path_not_served", endpoint.Refused!), operationId);
+            return;
+        }
+
+        var format = endpoint.Format!.Value;
+        var verdict = callers.Verify(Credential(http.Request.Headers, format), now, out var caller);
+        if (caller is null)
+        {
+            await RefuseAsync(http, format, Unauthenticated(format, verdict), operationId);
+            return;
+        }
+
+        var upstreams = providers.Current;
+        RequestFacts? facts = null;
+        var body = ReadOnlyMemory<byte>.Empty;
+        var model = "";
+        if (http.Request.Method == HttpMethods.Post)
+        {
+            var most = upstreams.Config.Limits.RequestBytes;
+            if (await RequestBody.ReadAsync(http.Request, most, http.RequestAborted) is not { } read)
+            {
+                await RefuseAsync(http, format, WireError.Invalid("request_too_large", $"The request's body is longer than {most} bytes.", 413), operationId);
+                return;
+            }
+
+            try
+            {
+                facts = RequestFacts.Read(operation, read);
+            }
+            catch (FormatException e)
+            {
+                await RefuseAsync(http, format, WireError.Invalid("malformed_request", e.Message), operationId);
+                return;
+            }
+
+            if (facts.Refused is { } why)
+            {
+                await RefuseAsync(http, format, WireError.Refused(format, "shared_state", why), operationId);
+                return;
+            }
+
+            model = upstreams.Config.Model(caller.Project, facts.Model);
+            body = facts.Rewrite(read, model) ?? read;
+        }
+
+        var call = new Call
+        {
+            Http = http, OperationId = operationId, Format = format, Operation = operation, Path = endpoint.ProviderPath + http.Request.QueryString.Value,
+            Caller = caller, Upstreams = upstreams, Body = body, Facts = endpoint.IsMetered ? facts : null, SentModel = model,
+        };
+        await forwarder.SendAsync(http, "http://provider/", invoker, Forwarding, new CallTransformer(call), http.RequestAborted);
+    }
+
+    /// <summary>As the official clients send it for the API that is called.</summary>
+    private static string? Credential(IHeaderDictionary headers, WireFormat format)
+    {
+        if (format == WireFormat.Anthropic && headers.TryGetValue("x-api-key", out var key) && !StringValues.IsNullOrEmpty(key)) return key.Count == 1 ? key[0] : "";
+        const string scheme = "Bearer ";
+        var authorization = headers.Authorization;
+        return authorization.Count == 1 && authorization[0] is { } text && text.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) ? text[scheme.Length..].Trim() : null;
+    }
+
+    private static WireError Unauthenticated(WireFormat format, TokenVerdict verdict) => verdict switch
+    {
+        TokenVerdict.Missing => WireError.Unauthenticated(format, "missing_token", "The call has no key. A Job in a namespace with the label fabrik.dev/gateway=true is given one; anybody else gets one with: fabrik gateway keys create"),
+        TokenVerdict.Expired => WireError.Unauthenticated(format, "expired_token", "The key has expired."),
+        TokenVerdict.Ended => WireError.Unauthenticated(format, "ended_token", "The key's run has ended, or the key was revoked."),
+        TokenVerdict.DryRun => WireError.Unauthenticated(format, "dry_run_token", "The key is of a Job that was only tried, not created."),
+        _ => WireError.Unauthenticated(format, "invalid_token", "The key is none of this gateway's."),
+    };
+
+    private async Task RefuseAsync(HttpContext http, WireFormat? format, WireError error, string operationId)
+    {
+        metrics.Refused(error.Code);
+        http.Response.StatusCode = error.Status;
+        http.Response.ContentType = "application/json";
+        http.Response.Headers[Names.Headers.ShouldRetry] = "false";
+        var body = error.Body(format, operationId);
+        http.Response.ContentLength = body.Length;
+        await http.Response.Body.WriteAsync(body, http.RequestAborted);
+    }
+}

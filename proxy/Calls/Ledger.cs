@@ -1,0 +1,60 @@
+using Fabrik.Gateway;
+using Fabrik.Gateway.Failover;
+using Fabrik.Gateway.Prices;
+using Fabrik.Proxy.Hosting;
+using Fabrik.Proxy.Spool;
+
+namespace Fabrik.Proxy.Calls;
+
+/// <summary>Begins and settles attempts: prices them, and writes both to the spool.</summary>
+internal sealed class Ledger(UsageSpool spool, PriceFile prices, ProxyMetrics metrics, ProxyOptions options)
+{
+    /// <returns>Null where the spool has no room: nothing may be asked that cannot be accounted for.</returns>
+    public Attempt? Begin(Call call, Target target)
+    {
+        var now = options.Clock.GetUtcNow();
+        var book = prices.Current;
+        var row = new UsageEvent
+        {
+            Id = Guid.CreateVersion7(now).ToString(),
+            OperationId = call.OperationId,
+            StartedAt = now,
+            RunId = call.Caller.Run?.RunId,
+            KeyId = call.Caller.Key?.Id,
+            Namespace = call.Caller.Run?.Namespace,
+            Project = call.Caller.Project,
+            Arm = call.Caller.Run?.Arm,
+            Change = call.Caller.Run?.Change,
+            Operation = call.Operation,
+            Streamed = call.Facts!.Stream,
+            Provider = target.Provider,
+            ProviderKey = target.Key,
+            RequestedModel = call.Facts.Model,
+            SentModel = call.SentModel,
+            Currency = book.Currency,
+            PriceVersion = book.Version,
+
+            // What stands if nobody lives to settle it.
+            Outcome = AttemptOutcome.Lost,
+            Estimated = true,
+            Tokens = new TokenCounts(Estimates.Tokens(call.Body.Length), 0, 0, 0, 0, 0, 0),
+        };
+        Price(row);
+        return spool.Intend(row) is { } ticket ? new Attempt(this, ticket, row, call, options.Clock) : null;
+    }
+
+    public void Settle(SpoolTicket ticket, UsageEvent row, Call call)
+    {
+        if (row.Tokens.All > 0) Price(row);
+        spool.Settle(ticket, row);
+        metrics.Settled(row, call.Format);
+    }
+
+    /// <summary>By the model that answered, else the one that was asked.</summary>
+    private void Price(UsageEvent row)
+    {
+        var price = prices.Current.Of(row.ServedModel, row.SentModel);
+        row.PriceUnknown = price.IsUnknown;
+        row.CostMicros = ModelPriceBook.MicrosOf(price, row.Tokens, row.ServiceTier);
+    }
+}

@@ -1,0 +1,191 @@
+using Fabrik.Gateway;
+using Fabrik.Gateway.Metering;
+using Fabrik.Gateway.Wire;
+using Fabrik.Proxy.Calls;
+
+namespace Fabrik.Proxy.Forwarding;
+
+/// <summary>
+/// A provider's stream as the client gets it: each byte as it comes, read beside. The attempt is settled before the end of the answer is passed
+/// on, so that a client that leaves right after it is billed. What breaks off ends with an error in the stream, never as if it were whole.
+/// </summary>
+internal sealed class AnswerStream : Stream
+{
+    private readonly Call call;
+    private readonly Attempt attempt;
+    private readonly AnswerMeter meter;
+    private readonly SseFramer framer;
+    private readonly Stream source;
+    private readonly IDisposable answer;
+    private readonly TimeSpan idle;
+    private readonly CancellationTokenSource silence = new();
+    private ArraySegment<byte> pending;
+    private CancellationTokenRegistration registration;
+    private CancellationToken registered;
+    private bool ended, settled;
+
+    /// <param name="begun">What of the answer has been read already, to be passed on first.</param>
+    /// <param name="framer">That has read it.</param>
+    /// <param name="answer">To be ended with the stream.</param>
+    public AnswerStream(Call call, Attempt attempt, AnswerMeter meter, SseFramer framer, Stream source, IDisposable answer, ArraySegment<byte> begun, TimeSpan idle)
+    {
+        (this.call, this.attempt, this.meter, this.framer, this.source, this.answer, pending, this.idle) = (call, attempt, meter, framer, source, answer, begun, idle);
+    }
+
+    public override bool CanRead => true;
+    public override bool CanSeek => false;
+    public override bool CanWrite => false;
+    public override long Length => throw new NotSupportedException();
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    /// <summary>Called where the terminal event was among what the constructor was given.</summary>
+    public void SettleWhole() => Settle(AttemptOutcome.Completed, null, true);
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            if (pending.Count > 0) return Drain(buffer.Span);
+            if (ended) return 0;
+            int read;
+            try
+            {
+                Watch(cancellationToken);
+                read = await source.ReadAsync(buffer, silence.Token);
+                silence.CancelAfter(Timeout.InfiniteTimeSpan);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                Leave();
+                throw;
+            }
+            catch (OperationCanceledException)
+            {
+                Break("stalled", new WireError(504, "timeout_error", "provider_stalled", $"The provider sent nothing for {idle.TotalSeconds:0.#} s in the middle of its answer; what came before is all there is. Ask again."));
+                continue;
+            }
+            catch (Exception e) when (e is IOException or HttpRequestException)
+            {
+                Break("cut", Cut);
+                continue;
+            }
+
+            if (read == 0)
+            {
+                ended = true;
+                if (!settled) Break("cut", Cut);
+                continue;
+            }
+
+            var given = Pass(buffer.Span[..read]);
+            if (given > 0) return given;
+        }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            Leave();
+            registration.Dispose();
+            silence.Dispose();
+            framer.Dispose();
+            answer.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    public override void Flush()
+    {
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <summary>OpenAI tells usage once and at the end; what Anthropic tells before its end is only the count so far.</summary>
+    private bool IsCounted => call.Format == WireFormat.OpenAi && meter.Usage.HasOutput;
+
+    private static WireError Cut { get; } = new(502, "api_error", "provider_cut", "The provider's answer broke off; what came before is all there is. Ask again.");
+
+    private void Watch(CancellationToken client)
+    {
+        if (registered != client)
+        {
+            registration.Dispose();
+            registered = client;
+            registration = client.UnsafeRegister(static state => ((CancellationTokenSource)state!).Cancel(), silence);
+        }
+
+        silence.CancelAfter(idle);
+    }
+
+    /// <summary>Reads what came, and leaves in its place what the client gets.</summary>
+    /// <returns>Bytes for the client, at the beginning of the same memory.</returns>
+    private int Pass(Span<byte> came)
+    {
+        if (call.HidesUsage) return Filter(came);
+        ReadOnlySpan<byte> rest = came;
+        while (framer.TryRead(ref rest, out var read)) Note(meter.Read(read));
+        return came.Length;
+    }
+
+    /// <summary>Whole events alone, without what the client did not ask for.</summary>
+    private int Filter(Span<byte> came)
+    {
+        // What is kept of an unfinished event may make an event longer than what came: then it goes out by another buffer.
+        var copy = came.ToArray();
+        ReadOnlySpan<byte> rest = copy;
+        var (written, more) = (0, (List<byte>?)null);
+        while (framer.TryRead(ref rest, out var read))
+        {
+            var kind = meter.Read(read);
+            Note(kind);
+            if (kind == EventKind.UsageOnly) continue;
+            UsageFilter.Write(read, meter.NullUsageAt, came, ref written, ref more);
+        }
+
+        if (framer.Overflowed) throw new IOException("an event of the provider's is too long");
+        if (more is not null) pending = new ArraySegment<byte>([.. more]);
+        return written;
+    }
+
+    private void Note(EventKind kind)
+    {
+        if (kind == EventKind.Content) attempt.FirstByte();
+        else if (kind == EventKind.Terminal) Settle(AttemptOutcome.Completed, null, true);
+        else if (kind == EventKind.Error) Settle(AttemptOutcome.Interrupted, meter.Error, IsCounted);
+    }
+
+    private int Drain(Span<byte> buffer)
+    {
+        var count = Math.Min(pending.Count, buffer.Length);
+        pending.AsSpan(0, count).CopyTo(buffer);
+        pending = pending[count..];
+        return count;
+    }
+
+    private void Break(string word, WireError error)
+    {
+        ended = true;
+        Settle(AttemptOutcome.Interrupted, word, IsCounted);
+        pending = error.Event(call.Format);
+    }
+
+    /// <summary>The client has gone: disposing the answer ends the provider's work.</summary>
+    private void Leave() => Settle(AttemptOutcome.ClientClosed, "client_closed", IsCounted);
+
+    private void Settle(AttemptOutcome outcome, string? word, bool isWhole)
+    {
+        if (settled) return;
+        settled = true;
+        attempt.Answered(outcome, word, 200, meter, isWhole);
+    }
+}

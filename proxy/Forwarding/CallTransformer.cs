@@ -1,0 +1,38 @@
+using Fabrik.Proxy.Calls;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Fabrik.Proxy.Forwarding;
+
+/// <summary>What of a request's headers reaches the provider, and of an answer's the client.</summary>
+internal sealed class CallTransformer(Call call) : HttpTransformer
+{
+    /// <summary>The caller's credentials and what names an account; what frames one connection; what tells where the caller sits.</summary>
+    private static readonly HashSet<string> Withheld = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Authorization", "x-api-key", "Proxy-Authorization", "Cookie", "OpenAI-Organization", "OpenAI-Project",
+        "Host", "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect", "Accept-Encoding", "Content-Length", "Content-Type", "Content-Encoding",
+        "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "traceparent", "tracestate", "baggage",
+    };
+
+    private static readonly HashSet<string> Hidden = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "openai-organization", "openai-project", "anthropic-organization-id", "Set-Cookie", "cf-ray", "cf-cache-status", "alt-svc", "Server", "Strict-Transport-Security",
+    };
+
+    public override ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+    {
+        foreach (var (name, values) in httpContext.Request.Headers)
+            if (!Withheld.Contains(name) && !name.StartsWith(':')) proxyRequest.Headers.TryAddWithoutValidation(name, (IEnumerable<string>)values);
+        proxyRequest.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
+        proxyRequest.RequestUri = new Uri(destinationPrefix);
+        proxyRequest.Options.Set(Call.Key, call);
+        return default;
+    }
+
+    public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+    {
+        var copies = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+        foreach (var name in Hidden) httpContext.Response.Headers.Remove(name);
+        return copies;
+    }
+}

@@ -1,0 +1,267 @@
+using System.Diagnostics;
+using System.IO.Compression;
+using System.Net;
+using System.Net.Http.Headers;
+using Fabrik.Gateway;
+using Fabrik.Gateway.Failover;
+using Fabrik.Gateway.Metering;
+using Fabrik.Gateway.Wire;
+using Fabrik.Proxy.Calls;
+using Fabrik.Proxy.Hosting;
+using Fabrik.Proxy.Providers;
+
+namespace Fabrik.Proxy.Forwarding;
+
+/// <summary>
+/// Beneath the forwarder: one call in, one answer out, and between them as many attempts as it takes. Another key or provider is asked only
+/// until the first content has been seen; what comes before that is held back, so that an error in the stream's beginning is no answer yet.
+/// </summary>
+internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger, Benches benches, ProxyMetrics metrics, TimeProvider clock) : DelegatingHandler(network)
+{
+    /// <summary>Of a provider's refusal, that is read to tell what it means, and of what a stream may begin with.</summary>
+    private const int Longest = 64 << 10;
+
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        if (!request.Options.TryGetValue(Call.Key, out var call)) throw new InvalidOperationException("A request without its call.");
+        var targets = call.Upstreams.For(call.Format, call.SentModel);
+        if (targets.Count == 0) return Own(call, WireError.Invalid("model_not_served", $"No provider here serves the model \"{call.SentModel}\".", 404));
+        HttpResponseMessage? last = null;
+        while (true)
+        {
+            var now = clock.GetUtcNow();
+            var target = call.Tried.Count < call.Upstreams.Config.Limits.Attempts ? benches.Choose(targets, call.Tried, call.SentModel, now, Random.Shared.NextDouble()) : null;
+            if (target is null) return last is not null ? Final(last, call) : AllBenched(call, targets, now);
+            call.Tried.Add(target);
+            last?.Dispose();
+            var (answer, isFinal) = await TryAsync(request, call, target, cancellationToken);
+            if (isFinal) return answer;
+            last = answer;
+        }
+    }
+
+    private async Task<(HttpResponseMessage Answer, bool IsFinal)> TryAsync(HttpRequestMessage original, Call call, Target target, CancellationToken ct)
+    {
+        var upstream = call.Upstreams.Find(target);
+        var attempt = call.Facts is null ? null : ledger.Begin(call, target);
+        if (call.Facts is not null && attempt is null) return (Own(call, WireError.Unavailable(call.Format, "accounting_unavailable", "The gateway cannot account for a call now, as its spool is full. Ask again in a while."), TimeSpan.FromSeconds(10)), true);
+        var limits = call.Upstreams.Config.Limits;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        patience.CancelAfter(TimeSpan.FromSeconds(limits.FirstByteSeconds));
+        HttpResponseMessage? answer = null;
+        try
+        {
+            using var request = Request(original, call, upstream);
+            answer = await base.SendAsync(request, patience.Token);
+            if ((int)answer.StatusCode >= 300) return await RefusedAsync(answer, call, target, attempt, patience.Token);
+            var (given, fault) = await AnsweredAsync(answer, call, target, attempt, limits, patience.Token);
+            if (fault is null) return (given, true);
+            if (fault.Value.Scope == FaultScope.Request) return (Final(given, call), true);
+            Bench(call, target, fault.Value);
+            return (given, false);
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            answer?.Dispose();
+            attempt?.Answered(AttemptOutcome.ClientClosed, "client_closed", (int?)answer?.StatusCode, new AnswerMeter(call.Format, call.Operation), false);
+            throw;
+        }
+        catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException or InvalidDataException)
+        {
+            var connects = e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError };
+            var fault = e is OperationCanceledException ? ProviderFault.Timeout : connects ? ProviderFault.Unreachable : ProviderFault.Broken;
+            attempt?.Failed(AttemptOutcome.Failed, fault.Word, (int?)answer?.StatusCode);
+            answer?.Dispose();
+            Bench(call, target, fault);
+            return (Own(call, e is OperationCanceledException
+                ? WireError.BadGateway("provider_timeout", $"The provider did not begin to answer within {limits.FirstByteSeconds:0.#} s. Ask again.", 504)
+                : WireError.BadGateway("provider_unreachable", "The provider cannot be reached, or broke off before it answered. Ask again.")), false);
+        }
+    }
+
+    private static HttpRequestMessage Request(HttpRequestMessage original, Call call, Upstream upstream)
+    {
+        var request = new HttpRequestMessage(original.Method, new Uri(upstream.Base, call.Path)) { Version = original.Version, VersionPolicy = original.VersionPolicy };
+        foreach (var (name, values) in original.Headers.NonValidated) request.Headers.TryAddWithoutValidation(name, values);
+        upstream.Authorise(request);
+        if (call.Facts is null && call.Body.Length == 0) return request;
+        request.Content = new ReadOnlyMemoryContent(call.Body);
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        return request;
+    }
+
+    /// <summary>An answer that is no success: it is read, as what it means may stand in its body.</summary>
+    private async Task<(HttpResponseMessage Answer, bool IsFinal)> RefusedAsync(HttpResponseMessage answer, Call call, Target target, Attempt? attempt, CancellationToken ct)
+    {
+        using var source = await ContentAsync(answer, ct);
+        var (body, whole) = await ReadAsync(source, Longest, ct);
+        if (!whole) throw new IOException("the provider's error is too long");
+        Replace(answer, body);
+        var status = (int)answer.StatusCode;
+        var fault = ProviderFault.Of(status, Waits(answer), body);
+        attempt?.Failed(fault.Scope == FaultScope.Request ? AttemptOutcome.Rejected : AttemptOutcome.Failed, fault.Word, status);
+        if (fault.Scope == FaultScope.Request) return (Final(answer, call), true);
+        Bench(call, target, fault);
+        return (answer, false);
+    }
+
+    /// <summary>A success: as a stream from its first content on, else whole.</summary>
+    private async Task<(HttpResponseMessage Answer, ProviderFault? Fault)> AnsweredAsync(HttpResponseMessage answer, Call call, Target target, Attempt? attempt, GatewayLimits limits, CancellationToken ct)
+    {
+        if (attempt is null)
+        {
+            benches.Succeeded(target, call.SentModel);
+            return (answer, null);
+        }
+
+        var meter = new AnswerMeter(call.Format, call.Operation);
+        var source = await ContentAsync(answer, ct);
+        if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream") return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
+        var (body, whole) = await ReadAsync(source, WholeAnswer.Longest, ct);
+        benches.Succeeded(target, call.SentModel);
+        attempt.FirstByte();
+        if (!whole)
+        {
+            answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, TimeSpan.FromSeconds(limits.IdleSeconds)), answer.Content.Headers);
+            return (answer, null);
+        }
+
+        var isRead = meter.ReadWhole(body);
+        attempt.Answered(AttemptOutcome.Completed, isRead ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
+        source.Dispose();
+        Replace(answer, body);
+        Costs.Tell(answer, attempt.Row);
+        return (answer, null);
+    }
+
+    private async Task<(HttpResponseMessage Answer, ProviderFault? Fault)> StreamedAsync(
+        HttpResponseMessage answer, Call call, Target target, Attempt attempt, AnswerMeter meter, Stream source, GatewayLimits limits, CancellationToken ct)
+    {
+        var framer = new SseFramer();
+        var (begun, chunk, more) = (new MemoryStream(1024), new byte[4096], (List<byte>?)null);
+        var kind = EventKind.Start;
+        while (kind is EventKind.Start or EventKind.UsageOnly && begun.Length <= Longest)
+        {
+            var read = await source.ReadAsync(chunk, ct);
+            if (read == 0)
+            {
+                framer.Dispose();
+                throw new IOException("the provider's stream ended before any content");
+            }
+
+            ReadOnlySpan<byte> rest = chunk.AsSpan(0, read);
+            if (!call.HidesUsage) begun.Write(rest);
+            while (framer.TryRead(ref rest, out var one))
+            {
+                var found = meter.Read(one);
+                if (kind is EventKind.Start or EventKind.UsageOnly || found == EventKind.Terminal) kind = found;
+                if (!call.HidesUsage || found == EventKind.UsageOnly) continue;
+                var written = 0;
+                UsageFilter.Write(one, meter.NullUsageAt, default, ref written, ref more);
+                begun.Write(more is null ? default : [.. more]);
+                more = null;
+            }
+        }
+
+        if (kind == EventKind.Error)
+        {
+            framer.Dispose();
+            source.Dispose();
+            var fault = ProviderFault.InStream(meter.Error ?? "error");
+            attempt.Failed(fault.Scope == FaultScope.Request ? AttemptOutcome.Rejected : AttemptOutcome.Failed, fault.Word, (int)answer.StatusCode);
+            Replace(answer, begun.ToArray());
+            return (answer, fault);
+        }
+
+        benches.Succeeded(target, call.SentModel);
+        attempt.FirstByte();
+        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, new ArraySegment<byte>(begun.GetBuffer(), 0, (int)begun.Length), TimeSpan.FromSeconds(limits.IdleSeconds));
+        if (kind == EventKind.Terminal) stream.SettleWhole();
+        answer.Content = new AnswerContent(stream, answer.Content.Headers);
+        return (answer, null);
+    }
+
+    /// <summary>Plain, whatever the provider did in spite of what it was asked for: what is compressed cannot be metered.</summary>
+    private static async Task<Stream> ContentAsync(HttpResponseMessage answer, CancellationToken ct)
+    {
+        var stream = await answer.Content.ReadAsStreamAsync(ct);
+        var encoding = answer.Content.Headers.ContentEncoding;
+        if (encoding.Count == 0 || encoding.All(one => one == "identity")) return stream;
+        Stream plain = encoding.Single() switch
+        {
+            "gzip" or "x-gzip" => new GZipStream(stream, CompressionMode.Decompress),
+            "deflate" => new ZLibStream(stream, CompressionMode.Decompress),
+            "br" => new BrotliStream(stream, CompressionMode.Decompress),
+            var other => throw new InvalidDataException($"the provider answered in the encoding {other}"),
+        };
+        encoding.Clear();
+        answer.Content.Headers.ContentLength = null;
+        return plain;
+    }
+
+    private static async Task<(byte[] Body, bool Whole)> ReadAsync(Stream source, int most, CancellationToken ct)
+    {
+        var body = new MemoryStream();
+        var chunk = System.Buffers.ArrayPool<byte>.Shared.Rent(8192);
+        try
+        {
+            while (body.Length <= most)
+            {
+                var read = await source.ReadAsync(chunk, ct);
+                if (read == 0) return (body.ToArray(), true);
+                body.Write(chunk, 0, read);
+            }
+
+            return (body.ToArray(), false);
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(chunk);
+        }
+    }
+
+    private static void Replace(HttpResponseMessage answer, byte[] body)
+    {
+        var old = answer.Content;
+        answer.Content = new ByteArrayContent(body);
+        foreach (var (name, values) in old.Headers.NonValidated)
+            if (!name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) answer.Content.Headers.TryAddWithoutValidation(name, values);
+        old.Dispose();
+    }
+
+    private TimeSpan? Waits(HttpResponseMessage answer)
+    {
+        string? Header(string name) => answer.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
+        string? Reset(string kind) => Header($"x-ratelimit-remaining-{kind}") == "0" ? Header($"x-ratelimit-reset-{kind}") : Header($"anthropic-ratelimit-{kind}-remaining") == "0" ? Header($"anthropic-ratelimit-{kind}-reset") : null;
+        return ProviderFault.Wait(Header("retry-after-ms") ?? Header("x-ms-retry-after-ms"), Header("retry-after"), Reset("requests") ?? Reset("tokens"), clock.GetUtcNow());
+    }
+
+    private void Bench(Call call, Target target, in ProviderFault fault)
+    {
+        benches.Failed(target, call.SentModel, fault, clock.GetUtcNow());
+        metrics.Failed(target, fault);
+    }
+
+    /// <summary>The gateway has asked whom it could: the client's own retries would only do the same again.</summary>
+    private static HttpResponseMessage Final(HttpResponseMessage answer, Call call)
+    {
+        if (call.Tried.Count <= 1) return answer;
+        answer.Headers.Remove(Names.Headers.ShouldRetry);
+        answer.Headers.TryAddWithoutValidation(Names.Headers.ShouldRetry, "false");
+        return answer;
+    }
+
+    private HttpResponseMessage AllBenched(Call call, IReadOnlyList<Target> targets, DateTimeOffset now)
+    {
+        var nearest = targets.Min(target => benches.Until(target, call.SentModel, now)) is { } until ? until - now : TimeSpan.FromSeconds(1);
+        return Own(call, WireError.Unavailable(call.Format, "providers_unavailable", $"Every provider and key for this call is set aside after failures; the first is tried again in {Math.Ceiling(nearest.TotalSeconds)} s."), nearest);
+    }
+
+    private static HttpResponseMessage Own(Call call, WireError error, TimeSpan? wait = null)
+    {
+        var answer = new HttpResponseMessage((HttpStatusCode)error.Status) { Content = new ByteArrayContent(error.Body(call.Format, call.OperationId)) };
+        answer.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        if (wait is { } time) answer.Headers.RetryAfter = new RetryConditionHeaderValue(TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(time.TotalSeconds))));
+        return answer;
+    }
+}

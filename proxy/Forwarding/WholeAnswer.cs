@@ -1,0 +1,136 @@
+using System.Buffers;
+using System.Text.Json;
+using Fabrik.Gateway;
+using Fabrik.Gateway.Metering;
+using Fabrik.Proxy.Calls;
+
+namespace Fabrik.Proxy.Forwarding;
+
+/// <summary>An answer that is no stream and too long to be held: it is passed on as it comes, and its usage read from its end, where providers put it.</summary>
+internal sealed class WholeAnswer : Stream
+{
+    /// <summary>Bytes that are held, so that the answer's headers can tell its cost.</summary>
+    public const int Longest = 1 << 20;
+
+    private const int TailBytes = 64 << 10;
+    private readonly Call call;
+    private readonly Attempt attempt;
+    private readonly AnswerMeter meter;
+    private readonly Stream source;
+    private readonly IDisposable answer;
+    private readonly TimeSpan idle;
+    private readonly byte[] tail = ArrayPool<byte>.Shared.Rent(2 * TailBytes);
+    private ArraySegment<byte> pending;
+    private int kept;
+    private bool settled;
+
+    public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, TimeSpan idle)
+    {
+        (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.idle) = (call, attempt, meter, source, answer, begun, idle);
+        Keep(begun);
+    }
+
+    public override bool CanRead => true;
+    public override bool CanSeek => false;
+    public override bool CanWrite => false;
+    public override long Length => throw new NotSupportedException();
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (pending.Count > 0)
+        {
+            var count = Math.Min(pending.Count, buffer.Length);
+            pending.AsMemory(0, count).CopyTo(buffer);
+            pending = pending[count..];
+            return count;
+        }
+
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        silence.CancelAfter(idle);
+        int read;
+        try
+        {
+            read = await source.ReadAsync(buffer, silence.Token);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+        {
+            var left = cancellationToken.IsCancellationRequested;
+            Settle(left ? AttemptOutcome.ClientClosed : AttemptOutcome.Interrupted, left ? "client_closed" : "cut", false);
+            throw; // the forwarder breaks the connection: half a JSON document must not look like a whole one
+        }
+
+        if (read > 0) Keep(buffer.Span[..read]);
+        else Settle(AttemptOutcome.Completed, null, FindUsage());
+        return read;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            Settle(AttemptOutcome.ClientClosed, "client_closed", false);
+            source.Dispose();
+            answer.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    public override void Flush()
+    {
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    private void Keep(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length > TailBytes) bytes = bytes[^TailBytes..];
+        if (kept + bytes.Length > tail.Length)
+        {
+            tail.AsSpan(kept - TailBytes, TailBytes).CopyTo(tail);
+            kept = TailBytes;
+        }
+
+        bytes.CopyTo(tail.AsSpan(kept));
+        kept += bytes.Length;
+    }
+
+    /// <summary>The last member of that name. In text a quotation mark is escaped, so only a member looks like one.</summary>
+    private bool FindUsage()
+    {
+        var bytes = tail.AsSpan(0, kept);
+        var at = bytes.LastIndexOf("\"usage\""u8);
+        if (at < 0) return false;
+        at += "\"usage\""u8.Length;
+        while (at < bytes.Length && bytes[at] is (byte)' ' or (byte)':' or (byte)'\n' or (byte)'\r' or (byte)'\t') at++;
+        try
+        {
+            var reader = new Utf8JsonReader(bytes[at..], isFinalBlock: false, default);
+            if (!reader.Read()) return false;
+            meter.Usage.Read(ref reader);
+            return true;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    private void Settle(AttemptOutcome outcome, string? word, bool isWhole)
+    {
+        if (settled) return;
+        settled = true;
+        // A tool's input is JSON that the model wrote, and may have such a member too: only embeddings are sure to have none.
+        attempt.Answered(outcome, word, 200, meter, isWhole && call.Operation == Operation.Embeddings);
+        ArrayPool<byte>.Shared.Return(tail);
+    }
+}

@@ -1,0 +1,27 @@
+namespace Fabrik.Proxy;
+
+public static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = args });
+        builder.WebHost.UseKestrelCore();
+        builder.Services.AddRoutingCore();
+        builder.Logging.AddSimpleConsole().SetMinimumLevel(LogLevel.Information);
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+        builder.Logging.AddFilter("Yarp", LogLevel.Warning); // each call is in the ledger and the metrics
+        try
+        {
+            builder.Services.AddFabrikProxy(ProxyEnvironment.Read(Environment.GetEnvironmentVariable));
+            var app = builder.Build();
+            app.MapFabrikProxy();
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception e) when (e is ProxyException or IOException)
+        {
+            await Console.Error.WriteLineAsync($"fabrik gateway: {e.Message}");
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+using Fabrik.Gateway;
+using Fabrik.Gateway.Failover;
+
+namespace Fabrik.Proxy.Providers;
+
+/// <summary>A provider and a key, ready to be asked.</summary>
+internal sealed class Upstream
+{
+    public required Target Target { get; init; }
+    public required ProviderConfig Provider { get; init; }
+
+    /// <summary>Ends with a slash.</summary>
+    public required Uri Base { get; init; }
+
+    /// <summary>The key itself: never logged.</summary>
+    public required string Secret { get; init; }
+
+    public void Authorise(HttpRequestMessage request)
+    {
+        if (Provider.Format == WireFormat.Anthropic) request.Headers.TryAddWithoutValidation("x-api-key", Secret);
+        else request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {Secret}");
+    }
+}
+
+/// <summary>What can be asked at one time; replaced as a whole when a file changes.</summary>
+internal sealed class Upstreams(GatewayConfig config, IReadOnlyList<Upstream> all)
+{
+    private readonly Target[] openAi = Targets(all, WireFormat.OpenAi);
+    private readonly Target[] anthropic = Targets(all, WireFormat.Anthropic);
+    private readonly bool anyModels = all.Any(one => one.Provider.Models.Count > 0);
+
+    public GatewayConfig Config => config;
+
+    public IReadOnlyList<Upstream> All => all;
+
+    /// <summary>Those that serve a model.</summary>
+    public IReadOnlyList<Target> For(WireFormat format, string model)
+    {
+        var own = format == WireFormat.OpenAi ? openAi : anthropic;
+        return anyModels ? [.. own.Where(target => Find(target).Provider.Serves(model))] : own;
+    }
+
+    public Upstream Find(Target target)
+    {
+        foreach (var one in all)
+            if (ReferenceEquals(one.Target, target)) return one;
+        throw new InvalidOperationException($"{target.Provider}/{target.Key} is no upstream of this set");
+    }
+
+    private static Target[] Targets(IReadOnlyList<Upstream> all, WireFormat format) => [.. all.Where(one => one.Provider.Format == format).Select(one => one.Target)];
+}

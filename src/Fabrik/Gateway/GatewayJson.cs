@@ -1,0 +1,14 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Fabrik.Gateway;
+
+/// <summary>The gateway's values as JSON: in its spool, to the API and in its configuration.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault, UseStringEnumConverter = true,
+    ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true)]
+[JsonSerializable(typeof(UsageEvent))]
+[JsonSerializable(typeof(List<UsageEvent>))]
+[JsonSerializable(typeof(GatewayConfig))]
+[JsonSerializable(typeof(List<VirtualKey>))]
+public sealed partial class GatewayJson : JsonSerializerContext;
