@@ -70,6 +70,7 @@ internal sealed class AnswerStream : Stream
                 continue;
             }
 
+            if (buffer.Length == 0) return 0; // only waits for bytes, so that no memory is held meanwhile
             if (read == 0)
             {
                 ended = true;

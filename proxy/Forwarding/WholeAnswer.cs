@@ -61,7 +61,7 @@ internal sealed class WholeAnswer : Stream
         }
 
         if (read > 0) Keep(buffer.Span[..read]);
-        else Settle(AttemptOutcome.Completed, null, FindUsage());
+        else if (buffer.Length > 0) Settle(AttemptOutcome.Completed, null, FindUsage());
         return read;
     }
 

@@ -13,7 +13,8 @@ public class ArchitectureTests
         ["Fabrik.Api"] = ["Fabrik.Kubernetes", "Fabrik.Storage"],
         ["Fabrik.Webhook"] = ["Fabrik.Kubernetes"],
         ["Fabrik.CronJobs"] = ["Fabrik.Kubernetes", "Fabrik.Storage"],
-        ["Fabrik.Sandbox"] = ["Fabrik.Api", "Fabrik.CronJobs", "Fabrik.Webhook"],
+        ["Fabrik.Proxy"] = ["Fabrik.Kubernetes"],
+        ["Fabrik.Sandbox"] = ["Fabrik.Api", "Fabrik.CronJobs", "Fabrik.Proxy", "Fabrik.Webhook"],
         ["Fabrik.Cli"] = ["Fabrik.Kubernetes", "Fabrik.Sandbox"],
     };
 

@@ -120,10 +120,10 @@ public sealed record RequestFacts
     private static string? Shared(ref Utf8JsonReader reader)
     {
         string? refused = null;
+        if (!reader.Read() || reader.TokenType is not (JsonTokenType.StartArray or JsonTokenType.StartObject)) return null;
         var depth = reader.CurrentDepth;
-        do
+        while (reader.Read() && reader.CurrentDepth > depth)
         {
-            if (!reader.Read()) break;
             if (reader.TokenType != JsonTokenType.PropertyName) continue;
             if (reader.ValueTextEquals("file_id"u8))
             {
@@ -137,7 +137,7 @@ public sealed record RequestFacts
                 if (reader.TokenType == JsonTokenType.StartArray) refused = "Vector stores are not served, as the provider's key is shared.";
             }
         }
-        while (reader.CurrentDepth > depth);
+
         return refused;
     }
 

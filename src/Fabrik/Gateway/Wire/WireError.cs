@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Fabrik.Gateway.Wire;
@@ -27,7 +28,7 @@ public sealed record WireError(int Status, string Type, string Code, string Mess
     public byte[] Body(WireFormat? format, string? requestId)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
-        using var json = new Utf8JsonWriter(buffer);
+        using var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
         if (format == WireFormat.Anthropic) json.WriteString("type", "error");
         json.WriteStartObject("error");
