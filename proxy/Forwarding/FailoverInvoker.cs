@@ -17,6 +17,9 @@ internal sealed class FailoverInvoker(Ledger ledger, Benches benches, ProviderFi
         AllowAutoRedirect = false,
         AutomaticDecompression = DecompressionMethods.None,
         ConnectTimeout = connect,
+        // A client that has gone must not let the provider go on: the connection is closed, not read to its end.
+        ResponseDrainTimeout = TimeSpan.Zero,
+        MaxResponseDrainSize = 0,
         EnableMultipleHttp2Connections = true,
         // Providers move behind their names.
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),

@@ -114,7 +114,7 @@ internal sealed class WholeAnswer : Stream
         while (at < bytes.Length && bytes[at] is (byte)' ' or (byte)':' or (byte)'\n' or (byte)'\r' or (byte)'\t') at++;
         try
         {
-            var reader = new Utf8JsonReader(bytes[at..], isFinalBlock: false, default);
+            var reader = new Utf8JsonReader(bytes[at..]);
             if (!reader.Read()) return false;
             meter.Usage.Read(ref reader);
             return true;

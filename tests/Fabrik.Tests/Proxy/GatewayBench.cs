@@ -30,7 +30,7 @@ internal sealed class GatewayBench : IAsyncDisposable
     /// <summary>Asked where the first is not; only with two providers.</summary>
     public FakeProvider? Second { get; private set; }
     public Uri Gateway { get; private set; } = null!;
-    public HttpClient Http { get; } = new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None }) { Timeout = TimeSpan.FromSeconds(60) };
+    public HttpClient Http { get; } = new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, ResponseDrainTimeout = TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(60) };
 
     /// <summary>How often an event that was known came again.</summary>
     public int Again => again;
