@@ -39,6 +39,7 @@ public sealed partial class UsageSpool : IDisposable
     private long number;
     private Segment? sentIn;
     private int sentAt;
+    private int lent;
     private bool dirty, full, disposed;
 
     [ThreadStatic]
@@ -119,18 +120,30 @@ public sealed partial class UsageSpool : IDisposable
                 if (found.Count >= most || bytes >= mostBytes || index == segments.Count - 1) break;
             }
 
-            end = new SpoolPlace(segments[Math.Min(index, segments.Count - 1)], at);
+            // What has no room on the disk goes straight from memory.
+            lent = 0;
+            foreach (var (_, record) in unwritten)
+            {
+                if (found.Count >= most || bytes >= mostBytes) break;
+                found.Add(record);
+                bytes += record.Length;
+                lent++;
+            }
+
+            end = new SpoolPlace(segments[Math.Min(index, segments.Count - 1)], at, lent);
         }
 
         return found;
     }
 
-    /// <summary>All before the place is with the API.</summary>
+    /// <summary>All before the place that <see cref="Next"/> gave last is with the API.</summary>
     public void Sent(SpoolPlace place)
     {
         lock (writing)
         {
             (sentIn, sentAt) = (place.Segment, place.At);
+            for (var left = place.Unwritten; left > 0; left--) unwritten.Dequeue().Of.Segment.Open--;
+            lent = 0;
             // From the front only, so that an intent never outlives its settlement.
             while (segments[0] != sentIn && segments[0].Open == 0) Remove();
         }
@@ -197,7 +210,7 @@ public sealed partial class UsageSpool : IDisposable
     {
         if (segments.Count > 0 && segments[^1].TryWrite(kind, record)) return dirty = true;
         if (record.Length > segmentBytes / 2) return false;
-        if (segments.Count >= mostSegments) return Full($"{segments.Count} files of {segmentBytes >> 20} MiB wait for the API");
+        if (kind == RecordKind.Intent && segments.Count >= mostSegments) return Full($"{segments.Count} files of {segmentBytes >> 20} MiB wait for the API");
         try
         {
             segments.Add(spare ?? Create());
@@ -227,7 +240,7 @@ public sealed partial class UsageSpool : IDisposable
         lock (writing)
         {
             if (disposed) return;
-            while (unwritten.TryPeek(out var late) && Write(RecordKind.Settlement, late.Record)) unwritten.Dequeue().Of.Segment.Open--;
+            while (lent == 0 && unwritten.TryPeek(out var late) && Write(RecordKind.Settlement, late.Record)) unwritten.Dequeue().Of.Segment.Open--;
             last = dirty ? segments[^1] : null;
             dirty = false;
             makes = spare is null && segments[^1].Room < segmentBytes / 2 && segments.Count < mostSegments;
@@ -283,8 +296,11 @@ public sealed partial class UsageSpool : IDisposable
 /// <summary>How far the spool is sent.</summary>
 public sealed class SpoolPlace
 {
-    internal SpoolPlace(Segment segment, int at) => (Segment, At) = (segment, at);
+    internal SpoolPlace(Segment segment, int at, int unwritten) => (Segment, At, Unwritten) = (segment, at, unwritten);
 
     internal Segment Segment { get; }
     internal int At { get; }
+
+    /// <summary>How many of those that have no room on the disk.</summary>
+    internal int Unwritten { get; }
 }
