@@ -1,5 +1,7 @@
 using System.Net;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Failover;
+using Fabrik.Proxy.Budgets;
 using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Calls;
 using Fabrik.Proxy.Forwarding;
@@ -24,10 +26,14 @@ public static class ProxyExtensions
         services.AddSingleton<PriceFile>();
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton<Ledger>();
+        services.AddSingleton<ApiClient>();
+        services.AddSingleton<BudgetBook>();
+        services.AddSingleton<BudgetKeeper>();
         services.AddSingleton<FailoverInvoker>();
         services.AddSingleton<CallEndpoint>();
         services.AddSingleton<UsageSender>();
         services.AddSingleton<Drain>();
+        services.AddHostedService(provider => provider.GetRequiredService<BudgetKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<UsageSender>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         services.AddHttpForwarder();

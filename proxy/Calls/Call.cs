@@ -1,4 +1,5 @@
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Failover;
 using Fabrik.Gateway.Wire;
 using Fabrik.Proxy.Callers;
@@ -32,6 +33,9 @@ internal sealed class Call
 
     /// <summary>Of an OpenAI chat stream: the client did not ask for the usage, so it does not get to see it.</summary>
     public bool HidesUsage => Operation == Operation.Chat && Facts is { Stream: true, AsksForUsage: false };
+
+    /// <summary>Null where no budget is for the caller.</summary>
+    public Reservation? Reservation { get; set; }
 
     public List<Target> Tried { get; } = [];
 }

@@ -1,5 +1,7 @@
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Wire;
+using Fabrik.Proxy.Budgets;
 using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Forwarding;
 using Fabrik.Proxy.Hosting;
@@ -11,7 +13,7 @@ using Endpoint = Fabrik.Gateway.Wire.Endpoint;
 namespace Fabrik.Proxy.Calls;
 
 /// <summary>A request as it comes: who calls, what for, and whether it may; then it is forwarded.</summary>
-internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, ProviderFiles providers, ProxyMetrics metrics, ProxyOptions options)
+internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, ProviderFiles providers, Ledger ledger, BudgetKeeper keeper, BudgetBook book, ProxyMetrics metrics, ProxyOptions options)
 {
     /// <summary>Of everything at once, where all else is bounded by the handler beneath.</summary>
     private static readonly ForwarderRequestConfig Forwarding = new() { ActivityTimeout = TimeSpan.FromHours(1), Version = new Version(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
@@ -74,7 +76,27 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             Http = http, OperationId = operationId, Format = format, Operation = operation, Path = endpoint.ProviderPath + http.Request.QueryString.Value,
             Caller = caller, Upstreams = upstreams, Body = body, Facts = endpoint.IsMetered ? facts : null, SentModel = model,
         };
-        await forwarder.SendAsync(http, "http://provider/", invoker, Forwarding, new CallTransformer(call), http.RequestAborted);
+        if (call.Facts is not null && keeper.IsOn)
+        {
+            var (reservation, refusal, isUnknown) = await keeper.ReserveAsync(Charged(caller), ledger.Most(call.Facts, model, body.Length), http.RequestAborted);
+            if (refusal is not null || isUnknown)
+            {
+                await RefuseAsync(http, format, isUnknown ? Unknown(format, refusal) : Spent(format, refusal!, now), operationId, isUnknown ? "true" : "false");
+                return;
+            }
+
+            call.Reservation = reservation;
+            if (reservation?.Tightest is var (budget, left)) http.Response.Headers[Names.Headers.BudgetLeft] = $"{budget.Name} {Amount(left)} {budget.Currency}";
+        }
+
+        try
+        {
+            await forwarder.SendAsync(http, "http://provider/", invoker, Forwarding, new CallTransformer(call), http.RequestAborted);
+        }
+        finally
+        {
+            if (call.Reservation is { } held) book.Release(held);
+        }
     }
 
     /// <summary>As the official clients send it for the API that is called.</summary>
@@ -95,12 +117,26 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         _ => WireError.Unauthenticated(format, "invalid_token", "The key is none of this gateway's."),
     };
 
-    private async Task RefuseAsync(HttpContext http, WireFormat? format, WireError error, string operationId)
+    private static BudgetCaller Charged(Caller caller) => new(caller.Run?.Namespace, caller.Project, caller.Key?.Id, caller.Run?.Change, caller.Run?.Arm, caller.Run?.RunId);
+
+    private static WireError Spent(WireFormat format, BudgetRefusal refusal, DateTimeOffset now)
+    {
+        var resets = refusal.ResetsAt is { } at && at < DateTimeOffset.MaxValue ? $" It begins anew at {at:yyyy-MM-dd HH:mm} UTC." : "";
+        return WireError.Spent(format, "budget_exhausted", $"The budget {refusal.Budget.Name} ({Amount(refusal.Budget.LimitMicros)} {refusal.Budget.Currency}) has {Amount(refusal.LeftMicros ?? 0)} {refusal.Budget.Currency} left, and this call may cost more.{resets}");
+    }
+
+    private static WireError Unknown(WireFormat format, BudgetRefusal? refusal) =>
+        WireError.Unavailable(format, "budget_unknown", $"What is left of {(refusal is null ? "the budgets" : $"the budget {refusal.Budget.Name}")} is not known now, as Fabrik's API does not answer. Ask again in a while.");
+
+    private static string Amount(long micros) => (micros / 1_000_000m).ToString("0.000000", System.Globalization.CultureInfo.InvariantCulture);
+
+    private async Task RefuseAsync(HttpContext http, WireFormat? format, WireError error, string operationId, string again = "false")
     {
         metrics.Refused(error.Code);
         http.Response.StatusCode = error.Status;
         http.Response.ContentType = "application/json";
-        http.Response.Headers[Names.Headers.ShouldRetry] = "false";
+        http.Response.Headers[Names.Headers.ShouldRetry] = again;
+        if (error.Status == 503) http.Response.Headers.RetryAfter = "5";
         var body = error.Body(format, operationId);
         http.Response.ContentLength = body.Length;
         await http.Response.Body.WriteAsync(body, http.RequestAborted);

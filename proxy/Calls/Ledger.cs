@@ -1,13 +1,15 @@
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Failover;
 using Fabrik.Gateway.Prices;
+using Fabrik.Gateway.Wire;
 using Fabrik.Proxy.Hosting;
 using Fabrik.Proxy.Spool;
 
 namespace Fabrik.Proxy.Calls;
 
 /// <summary>Begins and settles attempts: prices them, and writes both to the spool.</summary>
-internal sealed class Ledger(UsageSpool spool, PriceFile prices, ProxyMetrics metrics, ProxyOptions options)
+internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budgets, ProxyMetrics metrics, ProxyOptions options)
 {
     /// <returns>Null where the spool has no room: nothing may be asked that cannot be accounted for.</returns>
     public Attempt? Begin(Call call, Target target)
@@ -46,9 +48,14 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, ProxyMetrics me
     public void Settle(SpoolTicket ticket, UsageEvent row, Call call)
     {
         if (row.Tokens.All > 0) Price(row);
+        // Before it can be sent: the ledger's word that it knows must find it in the book.
+        if (call.Reservation is { } reservation) budgets.Spend(reservation, row.CostMicros);
         spool.Settle(ticket, row);
         metrics.Settled(row, call.Format);
     }
+
+    /// <summary>What a call can cost at most: its bytes are more than its tokens.</summary>
+    public long Most(RequestFacts facts, string model, int bytes) => ModelPriceBook.MostMicros(prices.Current.Of(null, model), bytes, facts.MaxOutput);
 
     /// <summary>By the model that answered, else the one that was asked.</summary>
     private void Price(UsageEvent row)

@@ -17,6 +17,7 @@ internal sealed class ProxyMetrics : IDisposable
     private readonly Counter<double> cost;
     private readonly Counter<long> sent;
     private readonly Counter<long> refusedUsage;
+    private readonly Gauge<double> budgetUsed;
     private readonly GenAiMetrics genAi;
     private readonly MetricCollector collector;
 
@@ -29,6 +30,7 @@ internal sealed class ProxyMetrics : IDisposable
         sent = meter.CreateCounter<long>(Names.Metrics.GatewayUsageSent, description: "Settled attempts that the API has taken in.");
         refusedUsage = meter.CreateCounter<long>(Names.Metrics.GatewayUsageRefused, description: "Settled attempts that the API refused for good; they are kept in the spool's directory.");
         meter.CreateObservableGauge(Names.Metrics.GatewaySpoolSegments, () => spool.Segments, description: "Files of the spool whose content the API has not taken in.");
+        budgetUsed = meter.CreateGauge<double>(Names.Metrics.GatewayBudgetUsed, description: "Part of each budget that is used, 0 to 1.");
         genAi = new GenAiMetrics(meter);
         collector = new MetricCollector(one => one == meter || MetricCollector.IsRuntime(one));
     }
@@ -43,6 +45,8 @@ internal sealed class ProxyMetrics : IDisposable
     }
 
     public void Failed(Target target, in ProviderFault fault) => failures.Add(1, new KeyValuePair<string, object?>("provider", target.Provider), new KeyValuePair<string, object?>("key", target.Key), new KeyValuePair<string, object?>("reason", fault.Word));
+
+    public void BudgetUsed(string budget, double part) => budgetUsed.Record(part, new KeyValuePair<string, object?>("budget", budget));
 
     public void Sent(int count) => sent.Add(count);
 

@@ -1,15 +1,14 @@
 using System.Net;
-using System.Net.Http.Headers;
-using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
+using Fabrik.Proxy.Budgets;
 using Fabrik.Proxy.Hosting;
 
 namespace Fabrik.Proxy.Spool;
 
 /// <summary>Sends what is settled to the API until it has it. What the API refuses for good is set aside in a file, so that the rest goes on.</summary>
-internal sealed partial class UsageSender : BackgroundService
+internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, BudgetBook budgets, BudgetKeeper keeper, ProxyMetrics metrics, ProxyOptions options, ILogger<UsageSender> logger) : BackgroundService
 {
     /// <summary>What the API takes at once.</summary>
     private const int MostEvents = 500;
@@ -18,34 +17,12 @@ internal sealed partial class UsageSender : BackgroundService
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
-    private readonly UsageSpool spool;
-    private readonly ProxyMetrics metrics;
-    private readonly ProxyOptions options;
-    private readonly ILogger<UsageSender> logger;
-    private readonly HttpClient http;
     private bool failing;
-
-    public UsageSender(UsageSpool spool, ProxyMetrics metrics, ProxyOptions options, ILogger<UsageSender> logger)
-    {
-        (this.spool, this.metrics, this.options, this.logger) = (spool, metrics, options, logger);
-        var handler = new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5), ConnectTimeout = TimeSpan.FromSeconds(5) };
-        if (options.ApiCaFile is { } path)
-        {
-            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, errors) => Trusts(path, certificate, errors);
-        }
-
-        http = new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(10), MaxResponseContentBufferSize = 64 << 10 };
-    }
-
-    public override void Dispose()
-    {
-        http.Dispose();
-        base.Dispose();
-    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (options.Api is null) return;
+        await keeper.Began.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var pause = Pause;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -79,18 +56,16 @@ internal sealed partial class UsageSender : BackgroundService
     /// <summary>A batch that is refused is sent again in halves, so that what cannot be taken in is found.</summary>
     private async Task SendAsync(IReadOnlyList<byte[]> events, CancellationToken ct)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(options.Api!, Names.Paths.Usage)) { Content = new ByteArrayContent(Body(events)) };
-        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        if (options.ApiTokenFile is { } path) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(path, ct)).Trim());
-        using var answer = await http.SendAsync(request, ct);
+        using var answer = await api.PostAsync(Names.Paths.Usage, Body(events), ct);
         if (answer.IsSuccessStatusCode)
         {
             metrics.Sent(events.Count);
+            foreach (var one in events) Acknowledge(one);
             return;
         }
 
         if (answer.StatusCode is not (HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge or HttpStatusCode.UnprocessableEntity))
-            throw new HttpRequestException($"it answered {(int)answer.StatusCode}: {await answer.Content.ReadAsStringAsync(ct)}");
+            throw await ApiClient.RefusalAsync(answer, ct);
         if (events.Count > 1)
         {
             await SendAsync([.. events.Take(events.Count / 2)], ct);
@@ -117,14 +92,12 @@ internal sealed partial class UsageSender : BackgroundService
         return body.ToArray();
     }
 
-    private static bool Trusts(string path, X509Certificate? certificate, SslPolicyErrors errors)
+    /// <summary>Budgets need not count it any more: the ledger does.</summary>
+    private void Acknowledge(byte[] sent)
     {
-        if (certificate is null || errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)) return false;
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.CustomTrustStore.ImportFromPemFile(path);
-        return chain.Build(new X509Certificate2(certificate));
+        if (budgets.Budgets is not { Count: > 0 }) return;
+        var row = JsonSerializer.Deserialize(sent, GatewayJson.Default.UsageEvent)!;
+        budgets.Acknowledge(BudgetCaller.Of(row), row.CostMicros);
     }
 
     private static partial class Log

@@ -75,6 +75,23 @@ public sealed partial class UsageSpool : IDisposable
         }
     }
 
+    /// <summary>All that is settled and may not be with the API: what an earlier process left.</summary>
+    public IReadOnlyList<UsageEvent> Left()
+    {
+        var left = new List<UsageEvent>();
+        lock (writing)
+        {
+            foreach (var segment in segments)
+            {
+                var at = 0;
+                while (segment.Record(ref at, out var kind, out var payload))
+                    if (kind == RecordKind.Settlement) left.Add(JsonSerializer.Deserialize(payload, GatewayJson.Default.UsageEvent)!);
+            }
+        }
+
+        return left;
+    }
+
     /// <returns>Null where there is no room: then no provider may be asked.</returns>
     public SpoolTicket? Intend(UsageEvent attempt)
     {

@@ -211,6 +211,7 @@ public static class Names
         public const string Decisions = "/api/v1/decisions";
         public const string Incidents = "/api/v1/incidents";
         public const string Usage = "/api/v1/usage";
+        public const string Leases = "/api/v1/leases";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -241,6 +242,9 @@ public static class Names
         /// <summary>Amount and currency, as 0.001200 USD. Not with streams, whose cost is known at their end only.</summary>
         public const string Cost = "fabrik-cost";
         public const string InputTokens = "fabrik-input-tokens";
+
+        /// <summary>Of the hard budget that is nearest to its end: name, amount that was left before the call was made, and currency.</summary>
+        public const string BudgetLeft = "fabrik-budget-left";
         public const string OutputTokens = "fabrik-output-tokens";
 
         /// <summary>Asks the official clients to try again or not, before they look at the status.</summary>
@@ -270,6 +274,7 @@ public static class Names
         public const string GatewayAttempts = "fabrik.gateway.attempts";
         public const string GatewayFailures = "fabrik.gateway.provider.failures";
         public const string GatewayCost = "fabrik.gateway.cost";
+        public const string GatewayBudgetUsed = "fabrik.gateway.budget.used";
         public const string GatewaySpoolSegments = "fabrik.gateway.spool.segments";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";

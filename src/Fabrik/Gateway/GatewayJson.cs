@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Fabrik.Gateway.Budgets;
 
 namespace Fabrik.Gateway;
 
@@ -10,5 +11,7 @@ namespace Fabrik.Gateway;
 [JsonSerializable(typeof(UsageEvent))]
 [JsonSerializable(typeof(List<UsageEvent>))]
 [JsonSerializable(typeof(GatewayConfig))]
+[JsonSerializable(typeof(LeaseRequest))]
+[JsonSerializable(typeof(LeaseAnswer))]
 [JsonSerializable(typeof(List<VirtualKey>))]
 public sealed partial class GatewayJson : JsonSerializerContext;
