@@ -3,7 +3,6 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Fabrik.Admission;
 
 namespace Fabrik.Gateway;
 
@@ -36,9 +35,9 @@ public static class RunToken
     /// <exception cref="ArgumentException">The claims make a longer token than <see cref="MaximumLength"/>.</exception>
     public static string Mint(RunClaims claims, RunTokenKeys keys)
     {
-        using var payload = new PooledBuffer(512);
-        using (var writer = new Utf8JsonWriter(payload, Json.Writing)) Write(writer, claims);
-        var end = ClaimsAt + Base64Url.GetEncodedLength(payload.Written.Length);
+        var payload = new ArrayBufferWriter<byte>(512);
+        using (var writer = new Utf8JsonWriter(payload)) Write(writer, claims);
+        var end = ClaimsAt + Base64Url.GetEncodedLength(payload.WrittenCount);
         if (end + 1 + SignatureLength > MaximumLength)
             throw new ArgumentException($"the claims of run {claims.RunId} make a token of more than {MaximumLength} characters; labels have at most 63 each", nameof(claims));
 
@@ -46,7 +45,7 @@ public static class RunToken
         Encoding.ASCII.GetBytes(Prefix, token);
         keys.CurrentId.CopyTo(token[Prefix.Length..]);
         token[ClaimsAt - 1] = (byte)'.';
-        Base64Url.EncodeToUtf8(payload.Written.Span, token[ClaimsAt..end], out _, out _);
+        Base64Url.EncodeToUtf8(payload.WrittenSpan, token[ClaimsAt..end], out _, out _);
         token[end] = (byte)'.';
         Span<byte> signature = stackalloc byte[RunTokenKeys.SignatureBytes];
         keys.Sign(token[..end], signature);

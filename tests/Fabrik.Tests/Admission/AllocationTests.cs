@@ -28,7 +28,7 @@ public class AllocationTests
         AdmissionOutcome Review()
         {
             response.ResetWrittenCount();
-            return JobAdmission.Review(body, snapshot, TimeSpan.Zero, response);
+            return JobAdmission.Review(body, snapshot, TimeSpan.Zero, Reviewed.Now, response);
         }
     }
 }
