@@ -34,8 +34,8 @@ public sealed class RunTokenKeys
     /// <exception cref="FormatException">No key, or one shorter than 32 bytes. The message never quotes the content.</exception>
     public static RunTokenKeys Parse(ReadOnlySpan<byte> content)
     {
-        var keys = KeyFile.Read(content, "run token key");
-        return new RunTokenKeys(keys[0], keys.Skip(1).Select(key => (ReadOnlyMemory<byte>)key));
+        var read = KeyFile.Read(content, "run token key");
+        return new RunTokenKeys(read[0], read.Skip(1).Select(key => (ReadOnlyMemory<byte>)key));
     }
 
     internal ReadOnlySpan<byte> CurrentId => keys[0].Id;
