@@ -1,21 +1,14 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Admission;
 using Fabrik.Experiments;
 using Fabrik.Gateway;
-using Fabrik.Tests.Support;
+using static Fabrik.Tests.Admission.GatewayReviews;
 
 namespace Fabrik.Tests.Admission;
 
 /// <summary>Which Jobs get a run token, in which of their containers, and what becomes of one that came with a copy.</summary>
 public class RunIdentityTests
 {
-    private const string Url = "https://gateway.example:8443/llm/";
-    private const string OpenAi = "https://gateway.example:8443/llm/openai/v1";
-    private const string Anthropic = "https://gateway.example:8443/llm/anthropic";
-    private static readonly AdmissionSnapshot Both = Snapshot("\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\"");
-    private static readonly AdmissionSnapshot GatewayAlone = Snapshot("\"fabrik.dev/gateway\": \"true\"");
-
     [Theory]
     [InlineData(null, null, null, null, AdmissionReasons.NotOptedIn, false)]
     [InlineData("true", null, null, null, AdmissionReasons.Assigned, false)]
@@ -173,58 +166,6 @@ public class RunIdentityTests
             [("OPENAI_API_KEY", "fbk-run-1."), ("OPENAI_BASE_URL", OpenAi), ("ANTHROPIC_API_KEY", "fbk-run-1."), ("ANTHROPIC_BASE_URL", Anthropic)]);
     }
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_copy_gets_a_token_of_its_own_and_is_what_a_new_Job_would_be(bool optimised)
-    {
-        var snapshot = optimised ? Both : GatewayAlone;
-        var first = Review(Job("A=1"), snapshot);
-
-        var copy = Review(first.After, snapshot, "rest");
-
-        copy.Outcome.Reason.ShouldBe(optimised ? AdmissionReasons.CopyReassigned : AdmissionReasons.CopyRestored);
-        Tokens(copy)[0].ShouldNotBe(Tokens(first)[0]);
-        Claims(copy).RunId.ShouldBe(RunId(copy));
-        copy.After.ToJsonString().ShouldBe(Review(Job("A=1"), snapshot, "rest").After.ToJsonString());
-    }
-
-    [Fact]
-    public void A_copy_that_leaves_the_gateway_leaves_its_token()
-    {
-        var first = Review(Job("A=1"), Both);
-        first.After["metadata"]!["annotations"]![Names.Annotations.Gateway] = "false";
-        Environment(Review(first.After, Both, "rest"), "containers", 0).ShouldBe(["A=1"]);
-        Environment(Review(first.After, Snapshots.Of("""{"namespaces": {"ci": {"fabrik.dev/enabled": "true"}}}"""), "rest"), "containers", 0).ShouldBe(["A=1"]);
-    }
-
-    [Theory]
-    [InlineData("tampered")]
-    [InlineData("stripped of annotations")]
-    [InlineData("stripped of all but the environment")]
-    public void Without_a_record_to_trust_a_foreign_token_goes_with_its_address_and_the_run_is_in_no_arm(string how)
-    {
-        var first = Review(Job("A=1"), Both).After;
-        var metadata = first["metadata"]!.AsObject();
-        if (how == "tampered") metadata["annotations"]![Names.Annotations.Assignment] = metadata["annotations"]![Names.Annotations.Assignment]!.GetValue<string>().Replace("\"ci\"", "\"cj\"", StringComparison.Ordinal);
-        else metadata.Remove("annotations");
-        if (how.EndsWith("environment", StringComparison.Ordinal))
-        {
-            metadata.Remove("labels");
-            first["spec"]!["template"]!.AsObject().Remove("metadata");
-        }
-
-        var optimisedAlone = Review(first, Snapshots.Of("""{"namespaces": {"ci": {"fabrik.dev/enabled": "true"}}}"""), "rest");
-        optimisedAlone.Outcome.Reason.ShouldBe(AdmissionReasons.CopyUnknown);
-        Environment(optimisedAlone, "containers", 0).ShouldBe(["A=1"]);
-        optimisedAlone.Assignment.ShouldBeNull();
-
-        var again = Review(first, Both, "rest");
-        again.Outcome.ShouldSatisfyAllConditions(outcome => outcome.Reason.ShouldBe(AdmissionReasons.CopyUnknown), outcome => outcome.Arm.ShouldBeNull());
-        Claims(again).ShouldSatisfyAllConditions(claims => claims.RunId.ShouldBe(RunId(again)), claims => claims.Arm.ShouldBeNull());
-        again.Assignment!.Arm.ShouldBe(Arm.Unassigned);
-    }
-
     [Fact]
     public void While_nothing_new_is_heard_of_changes_runs_still_get_their_token_and_no_arm()
     {
@@ -271,52 +212,4 @@ public class RunIdentityTests
         var claims = new RunClaims(new string('r', 26), longest, longest, "treatment", longest, longest, longest, Reviewed.Now);
         RunToken.Mint(claims, Reviewed.TokenKeys).Length.ShouldBeLessThan(RunToken.MaximumLength / 2);
     }
-
-    private static AdmissionSnapshot Snapshot(string labels, string more = "") => Snapshots.Of($$"""{"gateway": "{{Url}}", "namespaces": {"ci": { {{labels}} } } {{more}} }""");
-
-    private static JsonObject Job(params string[] environment)
-    {
-        var job = JsonNode.Parse(TestData.Bytes("admission/reviews/jobs-create-ok-job.json"))!["request"]!["object"]!.DeepClone().AsObject();
-        if (environment.Length > 0)
-            Container(job)["env"] = new JsonArray([.. environment.Select(one => one.Split('=', 2)).Select(pair => new JsonObject { ["name"] = pair[0], ["value"] = pair[1] })]);
-        return job;
-    }
-
-    private static JsonObject Container(JsonObject job) => job["spec"]!["template"]!["spec"]!["containers"]![0]!.AsObject();
-
-    private static Reviewed Review(JsonObject job, AdmissionSnapshot snapshot, string bucket = "control", bool isDryRun = false, TimeSpan staleness = default)
-    {
-        var review = JsonNode.Parse(TestData.Bytes("admission/reviews/jobs-create-ok-job.json"))!;
-        (review["request"]!["object"], review["request"]!["uid"], review["request"]!["dryRun"]) = (job.DeepClone(), Units.In(bucket), isDryRun);
-        return Reviewed.Of(Encoding.UTF8.GetBytes(review.ToJsonString()), snapshot, staleness);
-    }
-
-    private static string RunId(Reviewed reviewed) => reviewed.After["metadata"]!["labels"]![Names.Labels.RunId]!.GetValue<string>();
-
-    private static RunClaims Claims(Reviewed reviewed)
-    {
-        RunToken.Verify(Tokens(reviewed)[0], Reviewed.TokenKeys, Reviewed.Now, out var claims).ShouldBe(TokenVerdict.Valid);
-        return claims!;
-    }
-
-    private static string[] Tokens(Reviewed reviewed) =>
-        [.. Values(reviewed, Names.ClientVariables.OpenAiKey).Concat(Values(reviewed, Names.ClientVariables.AnthropicKey)).Where(value => value.StartsWith("fbk-run-", StringComparison.Ordinal) || value == "dry-run")];
-
-    private static IEnumerable<string> Values(Reviewed reviewed, string name) =>
-        from list in (string[])["containers", "initContainers"]
-        from container in reviewed.After["spec"]!["template"]!["spec"]![list]?.AsArray() ?? []
-        from entry in container["env"]?.AsArray() ?? []
-        where entry["name"]!.GetValue<string>() == name && entry["value"] is not null
-        select entry["value"]!.GetValue<string>();
-
-    /// <summary>NAME=value in order; T stands for a token, U for the gateway's address of that provider.</summary>
-    private static string[] Environment(Reviewed reviewed, string list, int index) =>
-    [
-        .. (reviewed.After["spec"]!["template"]!["spec"]![list]![index]!["env"]?.AsArray() ?? []).Select(entry => $"{entry!["name"]}={entry["value"]?.GetValue<string>() switch
-        {
-            { } value when value.StartsWith("fbk-run-1.", StringComparison.Ordinal) => "T",
-            OpenAi or Anthropic => "U",
-            var other => other,
-        }}"),
-    ];
 }
