@@ -74,8 +74,8 @@ internal static class RunIdentity
 
         void Put(ContainerDraft container, byte[] key, byte[] url, byte[] address)
         {
-            job.Set(container.Variable(key), token);
-            job.Set(container.Variable(url), address);
+            job.Set(container.LastVariable(key), token);
+            job.Set(container.LastVariable(url), address);
         }
     }
 
