@@ -32,7 +32,7 @@ internal sealed class WebhookMetrics : IDisposable
             Names.Metrics.WebhookReviewDuration, "s", "Time from the first byte of a review to the last of its answer", tags: null,
             new InstrumentAdvice<double> { HistogramBucketBoundaries = Durations });
         warnings = meter.CreateCounter<long>(Names.Metrics.WebhookWarnings, "{review}", "Reviews that left a Job as it came because of a doubt, by reason");
-        skipped = meter.CreateCounter<long>(Names.Metrics.WebhookSkipped, "{review}", "Reviews in which a change meant for the Job could not be put on, by reason");
+        skipped = meter.CreateCounter<long>(Names.Metrics.WebhookSkipped, "{review}", "Reviews in which a change meant for the Job could not be put on, or the gateway not be as it asked, by reason");
         refused = meter.CreateCounter<long>(Names.Metrics.WebhookRefused, "{request}", "Requests that were no review, by HTTP status");
         meter.CreateObservableGauge(Names.Metrics.WebhookSnapshotAge, () => Seconds(snapshots.Staleness), "s", "Silence of the watches that decide arms; +Inf before the first snapshot");
         meter.CreateObservableGauge(

@@ -16,6 +16,12 @@ public sealed record WebhookOptions
     /// <summary>Keys that sign assignments, one a line, the newest first; read again when it changes.</summary>
     public required string AssignmentKeyFile { get; init; }
 
+    /// <summary>Where runs reach the LLM gateway: an absolute http or https address without query. Null: no Job gets a run token.</summary>
+    public Uri? GatewayUrl { get; init; }
+
+    /// <summary>Keys that sign run tokens, as the gateway has them too; needed with <see cref="GatewayUrl"/>, read again when it changes.</summary>
+    public string? RunTokenKeyFile { get; init; }
+
     /// <summary>HTTPS: reviews, health and metrics. 0 takes any free one.</summary>
     public int Port { get; init; } = DefaultPort;
 

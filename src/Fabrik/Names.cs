@@ -25,7 +25,11 @@ public static class Names
     {
         /// <summary>On a namespace: "true" opts every Job in it in.</summary>
         public const string Enabled = "fabrik.dev/enabled";
+
+        /// <summary>On a namespace: "true" gives every Job in it a run token for the LLM gateway, whether it is enabled or not.</summary>
         public const string Gateway = "fabrik.dev/gateway";
+
+        /// <summary>On a namespace, or on a Job whose namespace lists it: whom calls of the LLM gateway are charged to.</summary>
         public const string Project = "fabrik.dev/project";
         public const string Environment = "fabrik.dev/environment";
 
@@ -36,6 +40,9 @@ public static class Names
         public const string SpecId = "fabrik.dev/spec-id";
         public const string TaskCount = "fabrik.dev/task-count";
         public const string Deferrable = "fabrik.dev/deferrable";
+
+        /// <summary>On a Job: how hard its task is, in the author's words; the gateway chooses models by it.</summary>
+        public const string Complexity = "fabrik.dev/complexity";
 
         /// <summary>Written by Fabrik: 26 lower-case characters, random, one per Job.</summary>
         public const string RunId = "fabrik.dev/run-id";
@@ -67,6 +74,8 @@ public static class Names
     {
         /// <summary>On a Job: "true" opts it in, "false" opts it out.</summary>
         public const string Optimize = "fabrik.dev/optimize";
+
+        /// <summary>On a Job: "true" or "false", whatever its namespace says.</summary>
         public const string Gateway = "fabrik.dev/gateway";
 
         /// <summary>On a namespace: comma-separated projects that its Jobs may name.</summary>
@@ -153,6 +162,12 @@ public static class Names
         public const string DrainSeconds = "FABRIK_DRAIN_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
+
+        /// <summary>Where runs reach the LLM gateway, such as https://gateway.fabrik-gateway:8443; without it no Job gets a run token.</summary>
+        public const string GatewayUrl = "FABRIK_GATEWAY_URL";
+
+        /// <summary>Keys that sign run tokens, for webhook and gateway; another secret than the assignments'.</summary>
+        public const string RunTokenKeyFile = "FABRIK_RUN_TOKEN_KEY_FILE";
         public const string DataDirectory = "FABRIK_DATA_DIR";
         public const string ApiPort = "FABRIK_API_PORT";
 
@@ -197,9 +212,25 @@ public static class Names
         public const string KubernetesExecInfo = "KUBERNETES_EXEC_INFO";
     }
 
+    /// <summary>Environment variables that the providers' own clients read, as containers get them for the LLM gateway.</summary>
+    public static class ClientVariables
+    {
+        public const string OpenAiKey = "OPENAI_API_KEY";
+        public const string OpenAiUrl = "OPENAI_BASE_URL";
+        public const string AnthropicKey = "ANTHROPIC_API_KEY";
+        public const string AnthropicUrl = "ANTHROPIC_BASE_URL";
+
+        /// <summary>Read beside the key: a container that has it gets no other credential.</summary>
+        public const string AnthropicToken = "ANTHROPIC_AUTH_TOKEN";
+    }
+
     public static class Paths
     {
         public const string MutateJobs = "/mutate/jobs";
+
+        /// <summary>Of the LLM gateway, behind its own address: what each provider's client takes as its base.</summary>
+        public const string GatewayOpenAi = "/openai/v1";
+        public const string GatewayAnthropic = "/anthropic";
         public const string Live = "/livez";
         public const string Ready = "/readyz";
         public const string Metrics = "/metrics";

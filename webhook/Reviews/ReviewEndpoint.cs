@@ -76,7 +76,7 @@ internal sealed partial class ReviewEndpoint(SnapshotKeeper snapshots, WebhookMe
         }
 
         using var answer = new PooledBuffer(ResponseBytes);
-        var outcome = JobAdmission.Review(body, snapshot, snapshots.Staleness, answer);
+        var outcome = JobAdmission.Review(body, snapshot, snapshots.Staleness, options.Clock.GetUtcNow(), answer);
         if (outcome.Result == AdmissionResult.BadRequest)
         {
             await RefuseAsync(context, StatusCodes.Status400BadRequest, outcome.Message ?? outcome.Reason);

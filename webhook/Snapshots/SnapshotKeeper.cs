@@ -104,6 +104,7 @@ internal sealed partial class SnapshotKeeper : BackgroundService
             var snapshot = AdmissionSnapshot.Create(new AdmissionInputs
             {
                 Keys = keys.Current,
+                Gateway = keys.Gateway,
                 Policy = Items(Kinds.OptimizerPolicy).Where(one => one.Name == Names.PolicyName).Select(one => Read(one, ObjectJson.Policy, bad)).FirstOrDefault(),
                 Changes = Items(Kinds.OptimizationChange).Select(one => Read(one, ObjectJson.Change, bad)).OfType<OptimizationChange>(),
                 Namespaces = Items(Kinds.Namespace).Select(one => one.Json),

@@ -12,8 +12,10 @@ public static class MatchConditions
 {
     private static readonly Dictionary<string, Func<JsonObject?, bool>> Known = new(StringComparer.Ordinal)
     {
-        [Normal(WebhookRegistration.NotOptedOut)] = content => Optimize(content) != "false",
-        [Normal(WebhookRegistration.OptedIn)] = content => Optimize(content) == "true",
+        [Normal(WebhookRegistration.Condition(enabled: true, gateway: false))] = content => Optimize(content) != "false" || Gateway(content) == "true",
+        [Normal(WebhookRegistration.Condition(enabled: false, gateway: false))] = content => Optimize(content) == "true" || Gateway(content) == "true",
+        [Normal(WebhookRegistration.Condition(enabled: false, gateway: true))] = content => Optimize(content) == "true" || Gateway(content) != "false",
+        [Normal(WebhookRegistration.Condition(enabled: true, gateway: true))] = content => Optimize(content) != "false" || Gateway(content) != "false",
         ["true"] = _ => true,
     };
 
@@ -21,6 +23,8 @@ public static class MatchConditions
     public static Func<JsonObject?, bool>? Find(string expression) => Known.GetValueOrDefault(Normal(expression));
 
     private static string? Optimize(JsonObject? content) => content.Text("metadata", "annotations", Names.Annotations.Optimize);
+
+    private static string? Gateway(JsonObject? content) => content.Text("metadata", "annotations", Names.Annotations.Gateway);
 
     private static string Normal(string expression) => string.Concat(expression.Where(c => !char.IsWhiteSpace(c)));
 }

@@ -30,16 +30,21 @@ public sealed class FabrikProcesses : IAsyncDisposable
     public required Uri Api { get; init; }
     public required Uri Scheduler { get; init; }
 
+    /// <summary>The file with the keys of run tokens, in the same directory.</summary>
+    public static string RunTokenKeyFile(string directory) => Path.Combine(directory, "run-token.key");
+
     /// <param name="directory">Holds keys, certificates and the control database.</param>
     /// <param name="clusterClock">Time as the objects are stamped with it; null: the same.</param>
     /// <param name="pace">How often to do what is done at an interval; null: at that interval.</param>
+    /// <param name="gatewayUrl">Where runs reach the LLM gateway; null: no Job gets a run token.</param>
     public static async Task<FabrikProcesses> StartAsync(
-        ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct, TimeProvider? clusterClock = null, Func<TimeSpan, TimeSpan>? pace = null)
+        ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct, TimeProvider? clusterClock = null, Func<TimeSpan, TimeSpan>? pace = null, Uri? gatewayUrl = null)
     {
         var tls = Path.Combine(directory, "tls");
         var keyFile = Path.Combine(directory, "assignment.key");
         var caPem = WriteCertificate(tls, clock);
-        if (!File.Exists(keyFile)) WriteSecret(keyFile, Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
+        foreach (var secret in (string[])[keyFile, RunTokenKeyFile(directory)])
+            if (!File.Exists(secret)) WriteSecret(secret, Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
 
         using var client = new KubernetesClient(cluster, clock);
         await ClusterSetup.InstallAsync(client, clock, ct);
@@ -47,7 +52,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
         try
         {
             var webhook = await StartAsync(
-                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
+                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, GatewayUrl = gatewayUrl, RunTokenKeyFile = RunTokenKeyFile(directory), Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
                 app => app.MapFabrikWebhook(), logging, started, ct);
             var scheduler = await StartAsync(
                 builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock, ClusterClock = clusterClock ?? clock, Pace = pace ?? (interval => interval) }),

@@ -22,6 +22,9 @@ public sealed record SandboxRunOptions
     /// <summary>When simulated time begins; null: now.</summary>
     public DateTimeOffset? Start { get; init; }
     public World World { get; init; } = World.Empty;
+
+    /// <summary>Where runs reach the LLM gateway; null: no Job gets a run token.</summary>
+    public Uri? GatewayUrl { get; init; }
     public Action<ILoggingBuilder> Logging { get; init; } = _ => { };
 }
 
@@ -64,7 +67,7 @@ public sealed class SandboxRun : IAsyncDisposable
             run = new SandboxRun(started, new KubernetesClient(config, TimeProvider.System), options, clock);
             run.background.Add(SandboxControllers.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, null, run.stopping.Token));
             run.background.Add(SimulatedNode.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, options.World, run.stopping.Token));
-            run.Processes = await FabrikProcesses.StartAsync(config, options.Directory, TimeProvider.System, options.Logging, ct, clock, interval => Faster(interval, options.Speed));
+            run.Processes = await FabrikProcesses.StartAsync(config, options.Directory, TimeProvider.System, options.Logging, ct, clock, interval => Faster(interval, options.Speed), options.GatewayUrl);
             return run;
         }
         catch

@@ -8,6 +8,9 @@ public sealed record AdmissionInputs
 {
     public required AssignmentKeys Keys { get; init; }
 
+    /// <summary>Null where there is no LLM gateway: then no Job gets a run token.</summary>
+    public GatewayAddress? Gateway { get; init; }
+
     /// <summary>Null where no policy exists: its defaults hold.</summary>
     public OptimizerPolicy? Policy { get; init; }
 

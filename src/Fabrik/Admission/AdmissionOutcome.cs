@@ -19,7 +19,7 @@ public enum AdmissionResult
 /// <param name="Operation">CREATE, UPDATE or empty for anything else.</param>
 /// <param name="Arm">Drawn now; null where none was.</param>
 /// <param name="Change">Of the arm.</param>
-/// <param name="Skipped">First reason for which a change that was meant for the Job could not be put on.</param>
+/// <param name="Skipped">First reason for which a change that was meant for the Job could not be put on, or the gateway could not be what the Job asked.</param>
 /// <param name="Message">What was wrong with a bad request, and what to send instead.</param>
 public readonly record struct AdmissionOutcome(
     AdmissionResult Result,

@@ -5,6 +5,9 @@ public static class AdmissionReasons
 {
     // A patch was sent.
     public const string Assigned = "assigned";
+
+    /// <summary>It is in the gateway and not optimised: a run id and its token, no arm.</summary>
+    public const string Identified = "identified";
     public const string CopyReassigned = "copy-reassigned";
     public const string CopyRestored = "copy-restored";
     public const string CopyUnknown = "copy-unknown";
@@ -20,6 +23,9 @@ public static class AdmissionReasons
     public const string UpdateUnchanged = "update-unchanged";
     public const string Stale = "stale";
     public const string OtherCluster = "multikueue";
+
+    /// <summary>In the gateway, but no container takes a run token: each brings credentials or addresses of its own, or may by envFrom. Also why a change of model is not put on.</summary>
+    public const string OwnCredentials = "own-credentials";
 
     // In doubt: nothing was done, and the answer carries a warning.
     public const string UnknownNamespace = "unknown-namespace";
@@ -47,6 +53,10 @@ public static class AdmissionReasons
     public const string NodeSelector = "node-selector";
     public const string RuntimeClass = "runtime-class";
     public const string EnvironmentNotAllowed = "environment-not-allowed";
+    public const string NotInGateway = "not-in-gateway";
+
+    // What a Job asked of the gateway was not given.
+    public const string ProjectNotListed = "project-not-listed";
 
     public static bool IsDoubt(string reason) => reason is UnknownNamespace or MalformedJob or DuplicateNames or TooLarge or InvalidResult or Unexpected;
 }

@@ -21,6 +21,7 @@ public sealed class AdmissionSnapshot
         var policy = inputs.Policy?.Spec ?? new PolicySpec();
         this.namespaces = namespaces;
         Keys = inputs.Keys;
+        Gateway = inputs.Gateway;
         Salt = Encoding.UTF8.GetBytes(policy.Salt);
         IsPaused = policy.Paused;
         RuntimeClasses = [.. policy.RuntimeClasses.Select(Json.String)];
@@ -28,7 +29,7 @@ public sealed class AdmissionSnapshot
         KubernetesMinor = inputs.KubernetesMinor;
         var changes = inputs.Changes
             .Where(change => change.Metadata.Namespace is null or Names.SystemNamespace)
-            .Where(change => change.Spec.Type is not (ChangeType.Model or ChangeType.Spec))
+            .Where(change => change.Spec.Type != ChangeType.Spec)
             .ToLookup(change => change.Phase);
         (Applied, Experiments, Problems) = Compile([.. changes[Phase.ExperimentRunning], .. changes[Phase.Applied]], policy);
         RolledBack = [.. changes[Phase.RolledBack].Select(change => CompiledChange.Of(change, policy, out _)).OfType<CompiledChange>()];
@@ -38,6 +39,7 @@ public sealed class AdmissionSnapshot
     public IReadOnlyList<string> Problems { get; }
 
     internal AssignmentKeys Keys { get; }
+    internal GatewayAddress? Gateway { get; }
     internal byte[] Salt { get; }
     internal bool IsPaused { get; }
     internal byte[][] RuntimeClasses { get; }
@@ -57,7 +59,7 @@ public sealed class AdmissionSnapshot
     {
         var found = new Dictionary<string, NamespaceFacts>(StringComparer.Ordinal);
         foreach (var one in inputs.Namespaces)
-            if (one.Member("metadata"u8).Member("name"u8).Text() is { } name) found[name] = new NamespaceFacts(name, one.Member("metadata"u8).Member("labels"u8));
+            if (one.Member("metadata"u8).Member("name"u8).Text() is { } name) found[name] = new NamespaceFacts(name, one.Member("metadata"u8));
         foreach (var one in inputs.LimitRanges) Of(one)?.AddLimitRange(one);
         foreach (var one in inputs.ResourceQuotas) Of(one)?.AddQuota(one);
         return new AdmissionSnapshot(inputs, found.ToFrozenDictionary(StringComparer.Ordinal));

@@ -67,7 +67,7 @@ internal static class AssignmentText
 
             if (value.Field == JobField.Environment) writer.WriteString("variable"u8, value.Key);
             Value(writer, "from"u8, value.Original);
-            Value(writer, "to"u8, value.Current);
+            Value(writer, "to"u8, RunIdentity.Recorded(value));
             writer.WriteEndObject();
         }
 

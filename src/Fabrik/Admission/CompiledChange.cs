@@ -32,6 +32,9 @@ internal sealed record CompiledChange
     public required (byte[] Name, byte[] Value)[] Environment { get; init; }
     public required int? Ttl { get; init; }
 
+    /// <summary>The gateway makes it, for runs whose token says so: nothing of the Job but its token changes.</summary>
+    public required bool IsModel { get; init; }
+
     /// <summary>What a namespace must permit.</summary>
     public required Permissions Needs { get; init; }
 
@@ -72,6 +75,7 @@ internal sealed record CompiledChange
             RuntimeClass = treatment.RuntimeClassName is { } runtime ? (Json.String(runtime), policy.RuntimeClasses.ToList().IndexOf(runtime)) : null,
             Environment = [.. (treatment.Environment ?? new Dictionary<string, string>()).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (Utf8(pair.Key), Json.String(pair.Value)))],
             Ttl = treatment.TtlSecondsAfterFinished,
+            IsModel = change.Spec.Type == ChangeType.Model,
             Needs = Kinds(treatment),
             Forbidden = treatment.Environment?.Keys.All(policy.AllowedEnvironment.Contains) == false ? AdmissionReasons.EnvironmentNotAllowed : null,
         };

@@ -96,6 +96,15 @@ internal sealed class ContainerDraft
         return created;
     }
 
+    /// <summary>As above; it comes behind all that were asked for before.</summary>
+    public JobValue LastVariable(ReadOnlySpan<byte> name)
+    {
+        var variable = Variable(name);
+        environment.Remove(variable);
+        environment.Add(variable);
+        return variable;
+    }
+
     /// <summary>The value of an env entry; the entry itself where it takes the value from elsewhere or has none.</summary>
     public static JsonElement ValueOf(JsonElement entry) =>
         entry.Member("valueFrom"u8).ValueKind == JsonValueKind.Undefined && entry.Member("value"u8) is { ValueKind: JsonValueKind.String } value ? value : entry;

@@ -3,39 +3,65 @@ using Fabrik.Experiments;
 
 namespace Fabrik.Admission;
 
-/// <summary>A new Job: what a copied assignment had changed is taken back, then the Job gets its arm, what belongs to it, and the signed record of both.</summary>
+/// <summary>
+/// A new Job: what a copied assignment had changed is taken back, then the Job gets its arm, what belongs to it, its run token where it is in the gateway, and
+/// the signed record of all. Optimised or in the gateway, each is its own choice.
+/// </summary>
 internal static class CreateAdmission
 {
-    public static AdmissionOutcome Admit(in ReviewRequest request, JobDraft job, AdmissionSnapshot snapshot, TimeSpan staleness)
+    public static AdmissionOutcome Admit(in ReviewRequest request, JobDraft job, AdmissionSnapshot snapshot, TimeSpan staleness, DateTimeOffset now)
     {
         var optimize = job.AnnotationsElement.Member(Utf8Names.Optimize);
-        if (optimize.Is("false"u8)) return request.Untouched(AdmissionReasons.OptedOut);
-        if (snapshot.Namespace(request.Namespace) is not { } facts) return request.Untouched(AdmissionReasons.UnknownNamespace);
-        if (!facts.IsEnabled && !optimize.Is("true"u8)) return request.Untouched(AdmissionReasons.NotOptedIn);
+        var isOptedOut = optimize.Is("false"u8);
+        if (snapshot.Namespace(request.Namespace) is not { } facts) return request.Untouched(isOptedOut && snapshot.Gateway is null ? AdmissionReasons.OptedOut : AdmissionReasons.UnknownNamespace);
+        var isOptimised = !isOptedOut && (facts.IsEnabled || optimize.Is("true"u8));
+        var isInGateway = RunIdentity.IsWanted(job, facts, snapshot);
+        if (!isOptimised && !isInGateway) return request.Untouched(isOptedOut ? AdmissionReasons.OptedOut : AdmissionReasons.NotOptedIn);
 
-        var isCopy = job.Assignment.Received.Length > 0;
-        if (isCopy)
+        var copied = Copied(job, snapshot.Keys);
+        if (copied is not null)
         {
-            var copied = Copied(job, snapshot.Keys);
-            if (copied is null) return Strip(request, job);
             if (IsMirrored(job, copied, facts)) return request.Untouched(AdmissionReasons.OtherCluster);
             Restore(job, copied);
         }
-        else if (HasLabels(job)) return Strip(request, job);
 
-        if (Assign(request, job, snapshot, facts, staleness) is { } draw)
+        // Copied from a Job of Fabrik's without a record that we can trust: what the user wanted is unknown, so no arm may count it.
+        var hasToken = RunIdentity.Remove(job, snapshot);
+        var isUnknown = copied is null && (hasToken || job.Assignment.Received.Length > 0 || HasLabels(job));
+        job.AcceptAsOriginal();
+        job.TakesRunToken = isInGateway && RunIdentity.IsTaken(job);
+
+        var draw = isOptimised && !isUnknown ? Assign(request, job, snapshot, facts, staleness) : null;
+        var reason = Reason(isOptimised, isUnknown, copied is not null, draw is not null);
+        if (draw is null && job.TakesRunToken) draw = New(request, snapshot, facts, Arm.Unassigned);
+        if (draw is not null)
         {
-            if (AssignmentText.Write(job, draw, snapshot.Keys) is not { } annotation) return request.Untouched(AdmissionReasons.TooLarge);
-            job.Set(job.Assignment, annotation);
-            var variant = draw.Arm == Arm.None ? default : Json.Quoted(Arms.Utf8(draw.Arm));
-            var experiment = draw.Arm is Arm.Treatment or Arm.Control ? draw.Change!.Label : default;
-            Label(job, Json.Quoted(System.Text.Encoding.ASCII.GetBytes(draw.RunId)), variant, experiment, IsRolledBack(job, facts, snapshot) ? "\"true\""u8.ToArray() : default);
-            return request.Patched(isCopy ? AdmissionReasons.CopyReassigned : AdmissionReasons.Assigned) with { Arm = draw.Arm, Change = draw.Change?.Name, Skipped = draw.Skipped };
+            if (isInGateway && !RunIdentity.Put(job, draw, facts, snapshot.Gateway!, request.IsDryRun, now)) draw.Skipped ??= AdmissionReasons.OwnCredentials;
+            return Record(request, job, draw, facts, snapshot, reason);
         }
 
-        if (!isCopy) return request.Untouched(AdmissionReasons.Stale);
-        Clear(job);
-        return request.Patched(AdmissionReasons.CopyRestored);
+        if (copied is null && !isUnknown) return request.Untouched(isOptimised ? AdmissionReasons.Stale : AdmissionReasons.OwnCredentials);
+        job.Set(job.Assignment, default);
+        Label(job, default, default, default, default);
+        return request.Patched(reason);
+    }
+
+    private static string Reason(bool isOptimised, bool isUnknown, bool isCopy, bool isDrawn)
+    {
+        if (isUnknown) return AdmissionReasons.CopyUnknown;
+        if (isDrawn) return isCopy ? AdmissionReasons.CopyReassigned : AdmissionReasons.Assigned;
+        return isCopy ? AdmissionReasons.CopyRestored : isOptimised ? AdmissionReasons.Stale : AdmissionReasons.Identified;
+    }
+
+    private static AdmissionOutcome Record(in ReviewRequest request, JobDraft job, Draw draw, NamespaceFacts facts, AdmissionSnapshot snapshot, string reason)
+    {
+        if (AssignmentText.Write(job, draw, snapshot.Keys) is not { } annotation) return request.Untouched(AdmissionReasons.TooLarge);
+        var isDrawn = draw.Arm != Arm.Unassigned;
+        job.Set(job.Assignment, annotation);
+        var variant = draw.Arm is Arm.None or Arm.Unassigned ? default : Json.Quoted(Arms.Utf8(draw.Arm));
+        var experiment = draw.Arm is Arm.Treatment or Arm.Control ? draw.Change!.Label : default;
+        Label(job, Json.Quoted(System.Text.Encoding.ASCII.GetBytes(draw.RunId)), variant, experiment, isDrawn && IsRolledBack(job, facts, snapshot) ? "\"true\""u8.ToArray() : default);
+        return request.Patched(reason) with { Arm = isDrawn ? draw.Arm : null, Change = draw.Change?.Name, Skipped = draw.Skipped };
     }
 
     /// <summary>
@@ -45,15 +71,7 @@ internal static class CreateAdmission
     private static Draw? Assign(in ReviewRequest request, JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, TimeSpan staleness)
     {
         if (staleness > AdmissionSnapshot.AppliedFreshFor) return null;
-        Span<byte> runId = stackalloc byte[Assignment.RunIdLength];
-        snapshot.Keys.RunId(request.Unit, runId);
-        var draw = new Draw
-        {
-            Unit = System.Text.Encoding.UTF8.GetString(request.Unit),
-            Namespace = facts.Name,
-            RunId = System.Text.Encoding.ASCII.GetString(runId),
-            Bucket = AssignmentBuckets.Bucket(snapshot.Salt, request.Unit),
-        };
+        var draw = New(request, snapshot, facts, Arm.None);
         if (AssignmentBuckets.IsHoldout(draw.Bucket))
         {
             draw.Arm = Arm.Holdout;
@@ -78,6 +96,20 @@ internal static class CreateAdmission
         else if (draw.Applied.Count > 0) (draw.Arm, draw.Change) = (Arm.Applied, draw.Applied[^1]);
         else if (!isFresh) return null;
         return draw;
+    }
+
+    private static Draw New(in ReviewRequest request, AdmissionSnapshot snapshot, NamespaceFacts facts, Arm arm)
+    {
+        Span<byte> runId = stackalloc byte[Assignment.RunIdLength];
+        snapshot.Keys.RunId(request.Unit, runId);
+        return new Draw
+        {
+            Unit = System.Text.Encoding.UTF8.GetString(request.Unit),
+            Namespace = facts.Name,
+            RunId = System.Text.Encoding.ASCII.GetString(runId),
+            Bucket = AssignmentBuckets.Bucket(snapshot.Salt, request.Unit),
+            Arm = arm,
+        };
     }
 
     /// <returns>Whether the Job could have got the change that its bucket goes on without.</returns>
@@ -150,20 +182,6 @@ internal static class CreateAdmission
     {
         foreach (var written in copied.Written)
             if (WrittenPaths.Find(job, written) is { } value && WrittenPaths.Is(value, written.To)) job.Set(value, Json.Raw(written.From).ToArray());
-        job.AcceptAsOriginal();
-    }
-
-    /// <summary>Copied from a Job of Fabrik's without a record that we can trust: what the user wanted is unknown, so no arm may count it.</summary>
-    private static AdmissionOutcome Strip(in ReviewRequest request, JobDraft job)
-    {
-        Clear(job);
-        return request.Patched(AdmissionReasons.CopyUnknown);
-    }
-
-    private static void Clear(JobDraft job)
-    {
-        job.Set(job.Assignment, default);
-        Label(job, default, default, default, default);
     }
 
     private static void Label(JobDraft job, ReadOnlyMemory<byte> runId, ReadOnlyMemory<byte> variant, ReadOnlyMemory<byte> experiment, ReadOnlyMemory<byte> rolledBack)

@@ -14,8 +14,9 @@ public static class JobAdmission
     /// <param name="body">The request's body, whole.</param>
     /// <param name="snapshot">What is known about the cluster.</param>
     /// <param name="staleness">Time since the watches behind the snapshot last heard anything, the slowest of them.</param>
+    /// <param name="now">UTC: from when on a run token lives.</param>
     /// <param name="response">Receives the answer, except for <see cref="AdmissionResult.BadRequest"/>.</param>
-    public static AdmissionOutcome Review(ReadOnlyMemory<byte> body, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
+    public static AdmissionOutcome Review(ReadOnlyMemory<byte> body, AdmissionSnapshot snapshot, TimeSpan staleness, DateTimeOffset now, IBufferWriter<byte> response)
     {
         if (body.Length > MaximumRequest) return Bad(AdmissionReasons.TooLarge, $"the body has more than {MaximumRequest} bytes");
         if (!System.Text.Unicode.Utf8.IsValid(body.Span)) return Bad(AdmissionReasons.NotJson, "the body is not UTF-8");
@@ -29,10 +30,10 @@ public static class JobAdmission
             return Bad(AdmissionReasons.NotJson, $"the body is not JSON, or nested deeper than 64 (line {error.LineNumber}, byte {error.BytePositionInLine}); send an AdmissionReview");
         }
 
-        using (document) return Review(body, document.RootElement, snapshot, staleness, response);
+        using (document) return Review(body, document.RootElement, snapshot, staleness, now, response);
     }
 
-    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, AdmissionSnapshot snapshot, TimeSpan staleness, IBufferWriter<byte> response)
+    private static AdmissionOutcome Review(ReadOnlyMemory<byte> body, JsonElement review, AdmissionSnapshot snapshot, TimeSpan staleness, DateTimeOffset now, IBufferWriter<byte> response)
     {
         var version = review.Member("apiVersion"u8);
         if (!review.Member("kind"u8).Is("AdmissionReview"u8) || version.ValueKind != JsonValueKind.String) return Bad(AdmissionReasons.NotAReview, "the body is not an AdmissionReview");
@@ -45,7 +46,7 @@ public static class JobAdmission
         AdmissionOutcome outcome;
         try
         {
-            outcome = Decide(body, new ReviewRequest(request), snapshot, staleness, patch);
+            outcome = Decide(body, new ReviewRequest(request), snapshot, staleness, now, patch);
         }
         catch (Exception)
         {
@@ -58,14 +59,14 @@ public static class JobAdmission
         return outcome;
     }
 
-    private static AdmissionOutcome Decide(ReadOnlyMemory<byte> body, in ReviewRequest request, AdmissionSnapshot snapshot, TimeSpan staleness, PooledBuffer patch)
+    private static AdmissionOutcome Decide(ReadOnlyMemory<byte> body, in ReviewRequest request, AdmissionSnapshot snapshot, TimeSpan staleness, DateTimeOffset now, PooledBuffer patch)
     {
         if (!request.IsJob) return request.Untouched(AdmissionReasons.OtherKind);
         if (!request.IsCreate && !request.IsUpdate) return request.Untouched(AdmissionReasons.OtherOperation);
         if (NamespaceFacts.IsExcluded(request.Namespace)) return request.Untouched(AdmissionReasons.ExcludedNamespace);
         if (JobDraft.Read(body, request.Json.Member("object"u8)) is not { } job) return request.Untouched(AdmissionReasons.MalformedJob);
         AdmissionOutcome outcome;
-        if (request.IsCreate) outcome = CreateAdmission.Admit(request, job, snapshot, staleness);
+        if (request.IsCreate) outcome = CreateAdmission.Admit(request, job, snapshot, staleness, now);
         else if (JobDraft.Read(body, request.Json.Member("oldObject"u8)) is { } old) outcome = UpdateAdmission.Admit(request, job, old, snapshot);
         else return request.Untouched(AdmissionReasons.MalformedJob);
         if (outcome.Result != AdmissionResult.Patched) return outcome;

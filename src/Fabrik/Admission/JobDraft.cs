@@ -66,6 +66,9 @@ internal sealed class JobDraft
     /// <summary>Ordinary containers, then init containers.</summary>
     public ContainerDraft[] Containers { get; private set; }
 
+    /// <summary>It is in the gateway, and at least one container takes a token: asked before any change is put on, so that every arm is asked the same.</summary>
+    public bool TakesRunToken { get; set; }
+
     /// <summary>Null where the Job is not shaped as Kubernetes shapes Jobs.</summary>
     public static JobDraft? Read(ReadOnlyMemory<byte> text, JsonElement job)
     {

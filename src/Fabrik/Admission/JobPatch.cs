@@ -117,7 +117,7 @@ internal sealed class JobPatch(JobDraft job, Utf8JsonWriter writer, PooledBuffer
             foreach (var entry in container.EnvironmentElement.EnumerateArray())
             {
                 var known = Find(container, entry);
-                if (known is { IsChanged: true, Current.Length: 0 }) continue;
+                if (known is { IsChanged: true, Current.Length: 0 } or { Original.Length: 0 }) continue;
                 Insert(container, ref count);
                 if (known is { IsChanged: true }) Entry(known);
                 else writer.WriteRawValue(Json.Raw(entry), skipInputValidation: true);
@@ -127,7 +127,11 @@ internal sealed class JobPatch(JobDraft job, Utf8JsonWriter writer, PooledBuffer
 
         Insert(container, ref count);
         foreach (var variable in container.Environment)
-            if (variable.IsChanged && variable.Received.Length == 0 && (variable.Position < 0 || variable.Position > count)) Entry(variable);
+        {
+            // What a copy brought of Fabrik's stands behind what is the user's, in the order in which a new Job gets it.
+            if (variable.Received.Length > 0 ? variable.Original.Length == 0 && variable.Current.Length > 0 : variable.IsChanged && (variable.Position < 0 || variable.Position > count)) Entry(variable);
+        }
+
         writer.WriteEndArray();
         End();
     }

@@ -13,6 +13,7 @@ internal static class Json
 
     /// <summary>Bytes that one byte of a string may take: \uXXXX.</summary>
     private const int LongestEscape = 6;
+    private const int LongestLabel = 63;
 
     /// <summary>A string with its quotes.</summary>
     public static byte[] String(string text) => String(System.Text.Encoding.UTF8.GetBytes(text));
@@ -61,6 +62,16 @@ internal static class Json
     public static byte[] Number(int number) => System.Text.Encoding.ASCII.GetBytes(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     public static string? Text(this JsonElement element) => element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+
+    /// <summary>Null unless it can be the value of a label: an API server looks at labels only after this.</summary>
+    public static string? Label(this JsonElement element)
+    {
+        var raw = Raw(element);
+        if (element.ValueKind != JsonValueKind.String || raw.Length is < 3 or > LongestLabel + 2) return null;
+        foreach (var one in raw[1..^1])
+            if (!char.IsAsciiLetterOrDigit((char)one) && one is not ((byte)'-' or (byte)'_' or (byte)'.')) return null;
+        return element.GetString();
+    }
 
     /// <summary>Whether an object has two members of one name, or one in a spelling that may hide it.</summary>
     public static bool NamesTwice(JsonElement element)

@@ -9,10 +9,14 @@ internal sealed class NamespaceFacts
 {
     private readonly List<QuotaRoom> quotas = [];
 
-    public NamespaceFacts(string name, JsonElement labels)
+    public NamespaceFacts(string name, JsonElement metadata)
     {
+        var labels = metadata.Member("labels"u8);
         Name = name;
         IsEnabled = labels.Member(Utf8Names.Enabled).Is("true"u8);
+        IsInGateway = labels.Member(Utf8Names.Gateway).Is("true"u8);
+        Project = labels.Member(Utf8Names.Project).Label();
+        Projects = [.. (metadata.Member("annotations"u8).Member(Utf8Names.Projects).Text() ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
         Permitted = Permissions.Default;
         foreach (var (kind, label) in Kinds)
         {
@@ -24,6 +28,13 @@ internal sealed class NamespaceFacts
 
     public string Name { get; }
     public bool IsEnabled { get; }
+    public bool IsInGateway { get; }
+
+    /// <summary>Null where it has none.</summary>
+    public string? Project { get; }
+
+    /// <summary>Those that its Jobs may choose besides.</summary>
+    public HashSet<string> Projects { get; }
     public Permissions Permitted { get; }
     public LimitRangeBounds[] ContainerBounds { get; } = [new(), new(), new()];
     public LimitRangeBounds[] PodBounds { get; } = [new(), new(), new()];

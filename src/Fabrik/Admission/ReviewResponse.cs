@@ -45,7 +45,7 @@ internal static class ReviewResponse
     {
         AdmissionReasons.CopyReassigned => "Fabrik: this Job is a copy of one it had assigned; the original values were restored and a new arm drawn",
         AdmissionReasons.CopyRestored => "Fabrik: this Job is a copy of one it had assigned; the original values were restored, no arm was drawn",
-        AdmissionReasons.CopyUnknown => "Fabrik: labels copied from another Job were removed; this Job takes part in no experiment",
+        AdmissionReasons.CopyUnknown => "Fabrik: labels or tokens copied from another Job were removed; this Job takes part in no experiment",
         AdmissionReasons.UnknownNamespace => "Fabrik: this namespace is not known yet; the Job is unchanged and takes part in no experiment",
         AdmissionReasons.MalformedJob => "Fabrik: this Job is not shaped as expected; it is unchanged and takes part in no experiment",
         AdmissionReasons.DuplicateNames => "Fabrik: this Job names a field twice; it is unchanged and takes part in no experiment",

@@ -3,16 +3,17 @@ using System.Text.Json.Nodes;
 namespace Fabrik.Admission;
 
 /// <summary>
-/// The MutatingWebhookConfiguration. Selectors are ANDed, so "the namespace says so or the Job says so" takes two entries,
-/// written so that no Job is sent twice.
+/// The MutatingWebhookConfiguration. Selectors are ANDed, so "the namespace says so or the Job says so", for optimising and for the gateway each, takes one entry
+/// for each kind of namespace, written so that no Job is sent twice.
 /// </summary>
 public static class WebhookRegistration
 {
-    /// <summary>Matches unless the Job opted out.</summary>
-    public const string NotOptedOut = $"!has(object.metadata.annotations) || !('{Names.Annotations.Optimize}' in object.metadata.annotations) || object.metadata.annotations['{Names.Annotations.Optimize}'] != 'false'";
+    /// <summary>CEL: matches a Job that is to be reviewed, by its annotations, in a namespace that has the labels enabled and gateway as said.</summary>
+    public static string Condition(bool enabled, bool gateway) => $"({Wanted(Names.Annotations.Optimize, enabled)}) || ({Wanted(Names.Annotations.Gateway, gateway)})";
 
-    /// <summary>Matches where the Job opted in by itself.</summary>
-    public const string OptedIn = $"has(object.metadata.annotations) && '{Names.Annotations.Optimize}' in object.metadata.annotations && object.metadata.annotations['{Names.Annotations.Optimize}'] == 'true'";
+    private static string Wanted(string annotation, bool byDefault) => byDefault
+        ? $"!has(object.metadata.annotations) || !('{annotation}' in object.metadata.annotations) || object.metadata.annotations['{annotation}'] != 'false'"
+        : $"has(object.metadata.annotations) && '{annotation}' in object.metadata.annotations && object.metadata.annotations['{annotation}'] == 'true'";
 
     /// <summary>Never touched, whatever their labels say: a control plane must not depend on what it controls.</summary>
     public static readonly IReadOnlyList<string> ExcludedNamespaces = ["kube-system", "kube-public", "kube-node-lease", Names.SystemNamespace, Names.GatewayNamespace];
@@ -28,11 +29,13 @@ public static class WebhookRegistration
             ["labels"] = new JsonObject { [Names.Labels.PartOf] = "fabrik" },
         },
         ["webhooks"] = new JsonArray(
-            Entry("optin-namespace.fabrik.dev", clientConfig, enabled: true, "not-opted-out", NotOptedOut),
-            Entry("optin-object.fabrik.dev", clientConfig, enabled: false, "opted-in", OptedIn)),
+            Entry("optin-namespace.fabrik.dev", clientConfig, enabled: true, gateway: false),
+            Entry("optin-object.fabrik.dev", clientConfig, enabled: false, gateway: false),
+            Entry("gateway-namespace.fabrik.dev", clientConfig, enabled: false, gateway: true),
+            Entry("optin-gateway-namespace.fabrik.dev", clientConfig, enabled: true, gateway: true)),
     };
 
-    private static JsonObject Entry(string name, JsonObject clientConfig, bool enabled, string condition, string expression) => new()
+    private static JsonObject Entry(string name, JsonObject clientConfig, bool enabled, bool gateway) => new()
     {
         ["name"] = name,
         ["clientConfig"] = clientConfig.DeepClone(),
@@ -53,7 +56,8 @@ public static class WebhookRegistration
         ["namespaceSelector"] = new JsonObject
         {
             ["matchExpressions"] = new JsonArray(
-                new JsonObject { ["key"] = Names.Labels.Enabled, ["operator"] = enabled ? "In" : "NotIn", ["values"] = new JsonArray("true") },
+                Says(Names.Labels.Enabled, enabled),
+                Says(Names.Labels.Gateway, gateway),
                 new JsonObject
                 {
                     ["key"] = Names.Labels.NamespaceName,
@@ -61,6 +65,8 @@ public static class WebhookRegistration
                     ["values"] = new JsonArray([.. ExcludedNamespaces.Select(excluded => (JsonNode)excluded)]),
                 }),
         },
-        ["matchConditions"] = new JsonArray(new JsonObject { ["name"] = condition, ["expression"] = expression }),
+        ["matchConditions"] = new JsonArray(new JsonObject { ["name"] = "wanted", ["expression"] = Condition(enabled, gateway) }),
     };
+
+    private static JsonObject Says(string label, bool yes) => new() { ["key"] = label, ["operator"] = yes ? "In" : "NotIn", ["values"] = new JsonArray("true") };
 }

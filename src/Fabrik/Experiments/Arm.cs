@@ -18,6 +18,6 @@ public enum Arm
     /// <summary>The webhook saw the Job, and it got nothing: no change was for it, or its bucket belongs to an experiment that is not.</summary>
     [JsonStringEnumMemberName("none")] None,
 
-    /// <summary>No valid assignment: the webhook missed the Job, or the annotation is not its own.</summary>
+    /// <summary>No valid assignment: the webhook missed the Job, the annotation is not its own, or it records a run token alone.</summary>
     [JsonStringEnumMemberName("unassigned")] Unassigned,
 }

@@ -5,7 +5,7 @@ namespace Fabrik.Experiments;
 /// <summary>Keys that sign assignments: the current one signs, every one verifies, so a key can be replaced while signed Jobs live on.</summary>
 public sealed class AssignmentKeys
 {
-    public const int MinimumBytes = 32;
+    public const int MinimumBytes = KeyFile.MinimumBytes;
     private readonly byte[][] signing;
     private readonly byte[] naming;
 

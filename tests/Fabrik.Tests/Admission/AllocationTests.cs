@@ -7,10 +7,10 @@ namespace Fabrik.Tests.Admission;
 public class AllocationTests
 {
     [Fact]
-    public void A_review_with_three_active_changes_allocates_at_most_64_KiB()
+    public void A_review_with_three_active_changes_and_a_run_token_allocates_at_most_64_KiB()
     {
         var snapshot = Snapshots.Of("""
-            {"namespaces": {"ci": {"fabrik.dev/enabled": "true"}}, "changes": [
+            {"gateway": "https://gateway.example", "namespaces": {"ci": {"fabrik.dev/enabled": "true", "fabrik.dev/gateway": "true"}}, "changes": [
               {"name": "memory-4gi", "slot": 0, "share": 0.1, "change": {"memoryLimit": "4Gi"}},
               {"name": "cpu-500m", "slot": 1, "share": 0.1, "change": {"cpuRequest": "500m"}},
               {"name": "storage-1gi", "slot": 2, "share": 0.1, "change": {"ephemeralStorageLimit": "1Gi"}}]}
@@ -28,7 +28,7 @@ public class AllocationTests
         AdmissionOutcome Review()
         {
             response.ResetWrittenCount();
-            return JobAdmission.Review(body, snapshot, TimeSpan.Zero, response);
+            return JobAdmission.Review(body, snapshot, TimeSpan.Zero, Reviewed.Now, response);
         }
     }
 }

@@ -9,8 +9,8 @@ namespace Fabrik.Tests.Admission;
 public class FuzzTests
 {
     private const string Everything = """
-        {"policy": {"runtimeClasses": ["gvisor"], "allowedEnvironment": ["GOGC"]},
-         "namespaces": {"ci": {"fabrik.dev/enabled": "true", "permit.fabrik.dev/parallelism": "true", "permit.fabrik.dev/scheduling": "true", "permit.fabrik.dev/runtime-class": "true", "permit.fabrik.dev/environment": "true"}},
+        {"gateway": "http://gateway.example", "policy": {"runtimeClasses": ["gvisor"], "allowedEnvironment": ["GOGC"]},
+         "namespaces": {"ci": {"fabrik.dev/enabled": "true", "fabrik.dev/gateway": "true", "permit.fabrik.dev/parallelism": "true", "permit.fabrik.dev/scheduling": "true", "permit.fabrik.dev/runtime-class": "true", "permit.fabrik.dev/environment": "true"}},
          "limitRanges": {"ci": [{"type": "Pod", "max": {"memory": "6Gi"}}]}, "nodes": [{"cpu": "4", "memory": "8Gi"}],
          "changes": [
            {"name": "a", "slot": 0, "share": 0.19, "change": {"memoryLimit": "4Gi", "cpuRequest": "500m"}},
@@ -183,7 +183,7 @@ public class FuzzTests
         5 => 1e300,
         6 => true,
         7 => new JsonObject { ["memory"] = "9Ei", ["cpu"] = "1e9" },
-        8 => new JsonArray(new JsonObject { ["name"] = "GOGC", ["value"] = null }, null),
+        8 => new JsonArray(new JsonObject { ["name"] = "GOGC", ["value"] = null }, new JsonObject { ["name"] = "OPENAI_API_KEY", ["value"] = "fbk-run-1.x" }, null),
         9 => "99999999999999999999Gi",
         10 => new string('x', 70_000),
         _ => "0.5",

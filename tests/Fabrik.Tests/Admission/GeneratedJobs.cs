@@ -55,8 +55,9 @@ internal sealed class GeneratedJobs(Random random)
         {
             ["policy"] = new JsonObject { ["salt"] = "fabrik", ["runtimeClasses"] = new JsonArray("runc", "gvisor", "kata"), ["allowedEnvironment"] = new JsonArray("GOGC", "SET", "TAKEN") },
             ["changes"] = changes,
-            ["namespaces"] = new JsonObject { ["ci"] = Map(("fabrik.dev/enabled", "true"), ("permit.fabrik.dev/parallelism", "true"), ("permit.fabrik.dev/scheduling", "true"), ("permit.fabrik.dev/runtime-class", "true"), ("permit.fabrik.dev/environment", Pick("true", "false"))) },
+            ["namespaces"] = new JsonObject { ["ci"] = Map(("fabrik.dev/enabled", "true"), ("permit.fabrik.dev/parallelism", "true"), ("permit.fabrik.dev/scheduling", "true"), ("permit.fabrik.dev/runtime-class", "true"), ("permit.fabrik.dev/environment", Pick("true", "false")), ("fabrik.dev/gateway", Pick("true", "false"))) },
         };
+        Add(snapshot, "gateway", () => "http://gateway.example", 0.7);
         Add(snapshot, "limitRanges", () => new JsonObject
         {
             ["ci"] = new JsonArray(
@@ -75,13 +76,14 @@ internal sealed class GeneratedJobs(Random random)
     private JsonObject Change(string name, JsonObject change)
     {
         change["name"] = name;
-        (change["type"], change["change"]) = random.Next(7) switch
+        (change["type"], change["change"]) = random.Next(8) switch
         {
             0 => ("parallelism", new JsonObject { ["parallelism"] = random.Next(1, 10) }),
             1 => ("scheduling", new JsonObject { ["nodeSelector"] = Map((Pick("pool", "zone/a~b"), "spot")), ["tolerations"] = new JsonArray(new JsonObject { ["key"] = "spot", ["operator"] = "Exists" }, new JsonObject { ["key"] = "x", ["value"] = "\"y\"" }) }),
             2 => ("scheduling", new JsonObject { ["runtimeClassName"] = Pick("gvisor", "kata") }),
             3 => ("environment", new JsonObject { ["environment"] = Map(("GOGC", "50"), ("SET", "line\n\"two\""), ("TAKEN", "no")) }),
             4 => ("lifecycle", new JsonObject { ["ttlSecondsAfterFinished"] = 60 }),
+            5 => ("model", new JsonObject { ["model"] = "small" }),
             _ => ("resource", Amounts()),
         };
         if (Maybe(0.3)) change["target"] = new JsonObject { ["containers"] = new JsonArray(Pick("c0", "setup", "istio-proxy", "none")) };
@@ -112,6 +114,7 @@ internal sealed class GeneratedJobs(Random random)
         var container = new JsonObject { ["name"] = name, ["image"] = "busybox" };
         Add(container, "resources", Resources, 0.8);
         Add(container, "env", () => new JsonArray(new JsonObject { ["name"] = "A", ["value"] = "1" }, new JsonObject { ["name"] = "TAKEN", ["valueFrom"] = new JsonObject { ["fieldRef"] = new JsonObject { ["fieldPath"] = "metadata.name" } } }, new JsonObject { ["name"] = "EMPTY" }));
+        if (Maybe(0.2)) (container["env"] ??= new JsonArray()).AsArray().Add(new JsonObject { ["name"] = Pick("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), ["value"] = "own" });
         Add(container, "envFrom", () => Maybe() ? new JsonArray() : new JsonArray(new JsonObject { ["configMapRef"] = new JsonObject { ["name"] = "x" } }), 0.2);
         return container;
     }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Fabrik.Admission;
 using Fabrik.Experiments;
+using Fabrik.Gateway;
 
 namespace Fabrik.Tests.Admission;
 
@@ -11,6 +12,9 @@ namespace Fabrik.Tests.Admission;
 internal sealed record Reviewed(AdmissionOutcome Outcome, JsonObject? Response, JsonObject? Job)
 {
     public const string KeyText = "a key that only tests of admission have";
+    /// <summary>When reviews happen, unless a test says otherwise.</summary>
+    public static readonly DateTimeOffset Now = new(2026, 11, 26, 12, 0, 0, TimeSpan.Zero);
+    public static readonly RunTokenKeys TokenKeys = new(Encoding.ASCII.GetBytes("a run token key that only tests have"));
     public static readonly AssignmentKeys Keys = new(Encoding.ASCII.GetBytes(KeyText));
 
     /// <summary>The Job as it came out, whether patched or not.</summary>
@@ -27,7 +31,7 @@ internal sealed record Reviewed(AdmissionOutcome Outcome, JsonObject? Response, 
     public static Reviewed Of(byte[] body, AdmissionSnapshot snapshot, TimeSpan staleness = default)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        var outcome = JobAdmission.Review(body, snapshot, staleness, buffer);
+        var outcome = JobAdmission.Review(body, snapshot, staleness, Now, buffer);
         if (outcome.Result == AdmissionResult.BadRequest)
         {
             buffer.WrittenCount.ShouldBe(0);

@@ -5,7 +5,7 @@ using Fabrik.Experiments;
 
 namespace Fabrik.Tests.Admission;
 
-/// <summary>Snapshots from JSON as short as a test can say it: {"policy": spec, "changes": [{name, phase, slot, share, change, target}], "namespaces": {name: labels}, ...}.</summary>
+/// <summary>Snapshots from JSON as short as a test can say it: {"policy": spec, "changes": [{name, phase, slot, share, change, target}], "namespaces": {name: labels}, "projects": {namespace: list}, "gateway": address, ...}.</summary>
 internal static class Snapshots
 {
     public static AdmissionSnapshot Of(string json) => Of(JsonNode.Parse(json, documentOptions: new() { CommentHandling = JsonCommentHandling.Skip })!.AsObject());
@@ -15,9 +15,10 @@ internal static class Snapshots
         var snapshot = AdmissionSnapshot.Create(new AdmissionInputs
         {
             Keys = Reviewed.Keys,
+            Gateway = json["gateway"] is { } gateway ? new GatewayAddress(new Uri(gateway.GetValue<string>()), Reviewed.TokenKeys) : null,
             Policy = json["policy"] is { } policy ? ObjectJson.Policy(Element(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "default" }, ["spec"] = policy.DeepClone() })) : null,
             Changes = [.. (json["changes"]?.AsArray() ?? []).Select(one => ObjectJson.Change(Element(Change(one!.AsObject()))))],
-            Namespaces = [.. (json["namespaces"]?.AsObject() ?? []).Select(one => Element(new JsonObject { ["metadata"] = new JsonObject { ["name"] = one.Key, ["labels"] = one.Value?.DeepClone() } }))],
+            Namespaces = [.. (json["namespaces"]?.AsObject() ?? []).Select(one => Element(Namespace(one.Key, one.Value, json["projects"]?[one.Key])))],
             LimitRanges = Objects(json["limitRanges"], limits => new JsonObject { ["limits"] = limits }),
             ResourceQuotas = [.. (json["resourceQuotas"]?.AsArray() ?? []).Select(one => Element(one!))],
             Nodes = [.. (json["nodes"]?.AsArray() ?? []).Select(one => Element(new JsonObject { ["status"] = new JsonObject { ["allocatable"] = one!.DeepClone() } }))],
@@ -26,6 +27,13 @@ internal static class Snapshots
         if (json["problems"]?.GetValue<int>() is not { } problems) problems = 0;
         snapshot.Problems.Count.ShouldBe(problems, string.Join("; ", snapshot.Problems));
         return snapshot;
+    }
+
+    private static JsonObject Namespace(string name, JsonNode? labels, JsonNode? projects)
+    {
+        var metadata = new JsonObject { ["name"] = name, ["labels"] = labels?.DeepClone() };
+        if (projects is not null) metadata["annotations"] = new JsonObject { [Names.Annotations.Projects] = projects.DeepClone() };
+        return new JsonObject { ["metadata"] = metadata };
     }
 
     private static JsonObject Change(JsonObject one)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Gateway;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Composition;
 using Fabrik.Sandbox.Nodes;
@@ -23,6 +24,9 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     private FabrikProcesses? processes;
     private Task? node;
 
+    /// <summary>Only written into containers: nothing here calls it.</summary>
+    public static Uri GatewayUrl { get; } = new("https://gateway.invalid:8443");
+
     public string Kubeconfig { get; private set; } = null!;
     public KubernetesClient Client { get; private set; } = null!;
     public bool Real { get; private set; }
@@ -39,13 +43,13 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         {
             Kubeconfig = Path.GetFullPath(named!);
             var config = ClusterConfig.FromKubeconfig(Kubeconfig);
-            processes = await FabrikProcesses.StartAsync(config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2));
+            processes = await FabrikProcesses.StartAsync(config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2), gatewayUrl: GatewayUrl);
             await NodeAsync(config, cancel);
         }
         else
         {
             // A simulated minute a second: a CronJob's next minute comes at once.
-            sandbox = await SandboxRun.StartAsync(new SandboxRunOptions { Directory = directory, Speed = 60 }, cancel);
+            sandbox = await SandboxRun.StartAsync(new SandboxRunOptions { Directory = directory, Speed = 60, GatewayUrl = GatewayUrl }, cancel);
             Kubeconfig = sandbox.KubeconfigPath;
         }
 
@@ -60,10 +64,15 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         node = SimulatedNode.RunAsync(new KubernetesClient(config, TimeProvider.System), TimeProvider.System, World.Empty, stopping.Token);
     }
 
-    public async Task<string> NamespaceAsync(string purpose, bool enabled = true)
+    /// <summary>What signs the run tokens.</summary>
+    public RunTokenKeys RunTokenKeys => RunTokenKeys.Parse(File.ReadAllBytes(FabrikProcesses.RunTokenKeyFile(directory)));
+
+    public async Task<string> NamespaceAsync(string purpose, bool enabled = true, bool gateway = false)
     {
         var name = $"e2e-{purpose}-{Id}";
-        var labels = enabled ? new JsonObject { [Names.Labels.Enabled] = "true" } : [];
+        var labels = new JsonObject();
+        if (enabled) labels[Names.Labels.Enabled] = "true";
+        if (gateway) labels[Names.Labels.Gateway] = "true";
         await Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels } }, TestContext.Current.CancellationToken);
         namespaces.Add(name);
         await Wait.UntilAsync("the default service account", async () =>

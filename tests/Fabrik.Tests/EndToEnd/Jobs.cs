@@ -30,6 +30,28 @@ internal static class Jobs
         },
     };
 
+    /// <summary>As people copy: what Kubernetes wrote must go, as kubectl's documentation says; what Fabrik wrote may stay.</summary>
+    public static JsonObject Copied(KubeObject job, string name)
+    {
+        var copy = job.ToNode();
+        copy.Remove("status");
+        var metadata = copy["metadata"]!.AsObject();
+        foreach (var own in (string[])["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "generateName", "selfLink"]) metadata.Remove(own);
+        metadata["name"] = name;
+        foreach (var labels in (JsonNode?[])[metadata["labels"], copy["spec"]!["template"]!["metadata"]!["labels"]])
+            foreach (var generated in (string[])["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"])
+                labels?.AsObject().Remove(generated);
+        copy["spec"]!.AsObject().Remove("selector");
+        return copy;
+    }
+
+    /// <summary>Of the first container, by name.</summary>
+    public static IReadOnlyDictionary<string, string> Environment(this KubeObject job)
+    {
+        var container = job.Json.GetProperty("spec").GetProperty("template").GetProperty("spec").GetProperty("containers")[0];
+        return container.TryGetProperty("env", out var entries) ? entries.EnumerateArray().ToDictionary(one => one.GetProperty("name").GetString()!, one => one.GetProperty("value").GetString()!) : new Dictionary<string, string>();
+    }
+
     public static string? Arm(this KubeObject job) => job.Label(Names.Labels.Variant);
 
     public static string? MemoryLimit(this KubeObject job) =>

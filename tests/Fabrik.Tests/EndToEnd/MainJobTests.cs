@@ -69,16 +69,7 @@ public sealed class MainJobTests(ClusterFixture cluster)
         var copies = new List<KubeObject>();
         for (var number = 0; number < 40; number++)
         {
-            var copy = treated.ToNode();
-            copy.Remove("status");
-            var metadata = copy["metadata"]!.AsObject();
-            foreach (var own in (string[])["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "generateName", "selfLink"]) metadata.Remove(own);
-            metadata["name"] = $"copy-{number}";
-            // What Kubernetes wrote must go from a copy, as kubectl's documentation says; what Fabrik wrote may stay.
-            foreach (var labels in (JsonNode?[])[metadata["labels"], copy["spec"]!["template"]!["metadata"]!["labels"]])
-                foreach (var generated in (string[])["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"])
-                    labels?.AsObject().Remove(generated);
-            copy["spec"]!.AsObject().Remove("selector");
+            var copy = Jobs.Copied(treated, $"copy-{number}");
             copies.Add(await cluster.Client.CreateAsync(Kinds.Job, ns, copy, Cancel));
         }
 

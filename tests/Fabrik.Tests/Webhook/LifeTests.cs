@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Fabrik.Experiments;
+using Fabrik.Gateway;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Tests.Webhook;
@@ -109,6 +110,27 @@ public sealed class LifeTests
         webhook.Clock.Advance(TimeSpan.FromSeconds(5));
         await webhook.UntilAsync(async () => Assignment.Verify((await webhook.AddedAsync(client, Names.Annotations.Assignment))!, Keys(Second)) is not null);
         Assignment.Verify(old!, Keys(Second + "\n" + First)).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_new_key_of_run_tokens_mints_and_tokens_of_the_previous_one_hold()
+    {
+        const string First = "the first token key of these tests, long enough";
+        const string Second = "the second token key of these tests, long enough";
+        await using var webhook = await WebhookUnderTest.StartAsync();
+        using var client = WebhookUnderTest.Client();
+        await webhook.ReadyAsync(client);
+        var old = (await webhook.TokenAsync(client)).ShouldNotBeNull();
+        Verdict(old, First).ShouldBe(TokenVerdict.Valid);
+
+        webhook.WriteTokenKeys(Second, First);
+        webhook.Clock.Advance(TimeSpan.FromSeconds(5));
+        await webhook.UntilAsync(async () => Verdict((await webhook.TokenAsync(client))!, Second) == TokenVerdict.Valid);
+        Verdict(old, Second + "\n" + First).ShouldBe(TokenVerdict.Valid);
+        Verdict(old, Second).ShouldBe(TokenVerdict.Invalid);
+        webhook.Log.Lines.ShouldNotContain(line => line.Contains("fbk-run-", StringComparison.Ordinal) || line.Contains("token key of these", StringComparison.Ordinal));
+
+        TokenVerdict Verdict(string token, string keys) => RunToken.Verify(token, RunTokenKeys.Parse(Encoding.ASCII.GetBytes(keys)), webhook.Clock.GetUtcNow(), out _);
     }
 
     [Fact]

@@ -57,11 +57,50 @@ public class StartTests
         Should.Throw<WebhookException>(() => WebhookEnvironment.Read(name => set.GetValueOrDefault(name), () => Cluster)).Message.ShouldContain(Names.Variables.WebhookPort);
     }
 
-    private static void Start(string directory)
+    [Theory]
+    [InlineData("gateway:8443")]
+    [InlineData("/openai")]
+    [InlineData("ftp://gateway")]
+    [InlineData("https://gateway?x=1")]
+    [InlineData("https://name:password@gateway")]
+    public void An_address_of_the_gateway_that_cannot_be_used_is_named(string address)
+    {
+        var message = Should.Throw<WebhookException>(() => WebhookEnvironment.Read(name => name == Names.Variables.GatewayUrl ? address : null, () => Cluster)).Message;
+        message.ShouldContain(Names.Variables.GatewayUrl);
+        message.ShouldNotContain("password@");
+    }
+
+    [Fact]
+    public void The_gateway_is_where_the_environment_says_and_nowhere_when_it_says_nothing()
+    {
+        var set = new Dictionary<string, string> { [Names.Variables.GatewayUrl] = "http://gateway:8080/llm", [Names.Variables.RunTokenKeyFile] = "/token" };
+        var options = WebhookEnvironment.Read(name => set.GetValueOrDefault(name), () => Cluster);
+        (options.GatewayUrl, options.RunTokenKeyFile).ShouldBe((new Uri("http://gateway:8080/llm"), "/token"));
+        WebhookEnvironment.Read(_ => null, () => Cluster).GatewayUrl.ShouldBeNull();
+    }
+
+    [Fact]
+    public void With_a_gateway_and_without_its_key_it_does_not_start_and_names_the_variable()
+    {
+        var directory = Directory.CreateTempSubdirectory("fabrik-webhook-").FullName;
+        WebhookUnderTest.WriteCertificate(directory, "a");
+        WebhookUnderTest.WriteKeys(directory, "an assignment key that is long enough");
+        File.WriteAllText(Path.Combine(directory, "tokens"), "secret");
+        foreach (var file in (string?[])[null, "missing", "tokens"])
+        {
+            var message = Should.Throw<WebhookException>(() => Start(directory, new Uri("https://gateway"), file is null ? null : Path.Combine(directory, file))).Message;
+            message.ShouldContain(Names.Variables.RunTokenKeyFile);
+            message.ShouldNotContain("secret");
+        }
+
+        Directory.Delete(directory, recursive: true);
+    }
+
+    private static void Start(string directory, Uri? gateway = null, string? tokenKeys = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = Cluster, TlsDirectory = directory, AssignmentKeyFile = Path.Combine(directory, "keys"), Port = 0, LoopbackOnly = true });
+        builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = Cluster, TlsDirectory = directory, AssignmentKeyFile = Path.Combine(directory, "keys"), GatewayUrl = gateway, RunTokenKeyFile = tokenKeys, Port = 0, LoopbackOnly = true });
         builder.Build().MapFabrikWebhook();
     }
 }

@@ -53,6 +53,7 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
         var files = Directory.CreateTempSubdirectory("fabrik-webhook-").FullName;
         WriteCertificate(files, "first");
         WriteKeys(files, "the first key of these tests, long enough");
+        WriteTokenKeys(files, "the first token key of these tests, long enough");
         await FillAsync(server.Config);
 
         var builder = WebApplication.CreateSlimBuilder();
@@ -65,6 +66,8 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
             Cluster = server.Config,
             TlsDirectory = files,
             AssignmentKeyFile = Path.Combine(files, "keys"),
+            GatewayUrl = new Uri("https://gateway.example"),
+            RunTokenKeyFile = Path.Combine(files, "token-keys"),
             Port = 0,
             MetricsPort = plainPort ? 0 : null,
             LoopbackOnly = true,
@@ -97,6 +100,10 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
 
     public void WriteKeys(params string[] keys) => WriteKeys(directory, keys);
 
+    public void WriteTokenKeys(params string[] keys) => WriteTokenKeys(directory, keys);
+
+    private static void WriteTokenKeys(string directory, params string[] keys) => File.WriteAllLines(Path.Combine(directory, "token-keys"), keys);
+
     /// <summary>A client with a connection of its own; the certificate it saw is written into the list.</summary>
     public static HttpClient Client(List<string>? seen = null) => new(new SocketsHttpHandler
     {
@@ -124,14 +131,26 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
     /// <summary>The patch as the value of one added label or annotation; null where it adds none.</summary>
     public async Task<string?> AddedAsync(HttpClient client, string name)
     {
-        using var answer = await PostAsync(client, Json(Review));
+        var operations = await PatchAsync(client, Review);
+        return (string?)operations.FirstOrDefault(operation => ((string)operation!["path"]!).EndsWith("/metadata/labels/" + name.Replace("/", "~1"), StringComparison.Ordinal)
+            || ((string)operation!["path"]!).EndsWith("/metadata/annotations/" + name.Replace("/", "~1"), StringComparison.Ordinal))?["value"];
+    }
+
+    /// <summary>The run token that the review's second container would get; null where it gets none.</summary>
+    public async Task<string?> TokenAsync(HttpClient client)
+    {
+        var operations = await PatchAsync(client, Review.Replace("\"annotations\": {", $"\"annotations\": {{ \"{Names.Annotations.Gateway}\": \"true\",", StringComparison.Ordinal));
+        var entries = (JsonArray?)operations.FirstOrDefault(operation => ((string)operation!["path"]!) == "/spec/template/spec/containers/1/env")?["value"];
+        return (string?)entries?.FirstOrDefault(entry => (string)entry!["name"]! == Names.ClientVariables.OpenAiKey)?["value"];
+    }
+
+    private async Task<JsonArray> PatchAsync(HttpClient client, string review)
+    {
+        using var answer = await PostAsync(client, Json(review));
         answer.EnsureSuccessStatusCode();
         var response = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["response"]!;
         response["allowed"]!.GetValue<bool>().ShouldBeTrue();
-        if (response["patch"] is not { } patch) return null;
-        var operations = JsonNode.Parse(Convert.FromBase64String((string)patch!))!.AsArray();
-        return (string?)operations.FirstOrDefault(operation => ((string)operation!["path"]!).EndsWith("/metadata/labels/" + name.Replace("/", "~1"), StringComparison.Ordinal)
-            || ((string)operation!["path"]!).EndsWith("/metadata/annotations/" + name.Replace("/", "~1"), StringComparison.Ordinal))?["value"];
+        return response["patch"] is { } patch ? JsonNode.Parse(Convert.FromBase64String((string)patch!))!.AsArray() : [];
     }
 
     public async Task<(int Status, string Body)> GetAsync(HttpClient client, string path)
