@@ -7,7 +7,7 @@ public static class ProxyEnvironment
 {
     private const string DefaultConfig = "/etc/fabrik/gateway/config.json";
     private const string DefaultKeys = "/etc/fabrik/provider-keys";
-    private const string DefaultTokenKey = "/etc/fabrik/token-key/key";
+    private const string DefaultTokenKey = "/etc/fabrik/run-token-key/key";
     private const string DefaultVirtualKeys = "/etc/fabrik/virtual-keys/keys.json";
     private const string DefaultSpool = "/var/lib/fabrik/spool";
 
@@ -16,7 +16,7 @@ public static class ProxyEnvironment
     {
         ConfigFile = variable(Names.Variables.GatewayConfig) ?? DefaultConfig,
         KeyDirectory = variable(Names.Variables.ProviderKeyDirectory) ?? DefaultKeys,
-        TokenKeyFile = variable(Names.Variables.TokenKeyFile) ?? DefaultTokenKey,
+        TokenKeyFile = variable(Names.Variables.RunTokenKeyFile) ?? DefaultTokenKey,
         VirtualKeyFile = variable(Names.Variables.VirtualKeyFile) ?? DefaultVirtualKeys,
         PriceFile = variable(Names.Variables.ModelPrices),
         SpoolDirectory = variable(Names.Variables.SpoolDirectory) ?? DefaultSpool,

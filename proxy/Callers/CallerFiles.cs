@@ -21,7 +21,7 @@ internal sealed class CallerFiles : IDisposable
         }
         catch (Exception e)
         {
-            throw new ProxyException($"callers cannot be told apart: {e.Message} ({Names.Variables.TokenKeyFile} and {Names.Variables.VirtualKeyFile} name the files)", e);
+            throw new ProxyException($"callers cannot be told apart: {e.Message} ({Names.Variables.RunTokenKeyFile} and {Names.Variables.VirtualKeyFile} name the files)", e);
         }
     }
 

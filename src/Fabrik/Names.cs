@@ -185,11 +185,10 @@ public static class Names
         /// <summary>A file with what resources cost, as JSON: validFrom, currency, cpuHour, memoryHour (of a GiB), source.</summary>
         public const string PriceBook = "FABRIK_PRICE_BOOK";
 
-        /// <summary>Of the gateway: its port, its configuration, a directory with a file for each provider key, the keys of run tokens, virtual keys, its own prices, its spool.</summary>
+        /// <summary>Of the gateway: its port, its configuration, a directory with a file for each provider key, virtual keys, its own prices, its spool.</summary>
         public const string GatewayPort = "FABRIK_GATEWAY_PORT";
         public const string GatewayConfig = "FABRIK_GATEWAY_CONFIG";
         public const string ProviderKeyDirectory = "FABRIK_PROVIDER_KEY_DIR";
-        public const string TokenKeyFile = "FABRIK_TOKEN_KEY_FILE";
         public const string VirtualKeyFile = "FABRIK_VIRTUAL_KEY_FILE";
         public const string ModelPrices = "FABRIK_MODEL_PRICES";
         public const string SpoolDirectory = "FABRIK_SPOOL_DIR";

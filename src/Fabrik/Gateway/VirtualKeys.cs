@@ -33,7 +33,7 @@ public sealed record VirtualKey
 
     internal static string HashOf(ReadOnlySpan<char> secret)
     {
-        Span<byte> bytes = stackalloc byte[RunToken.Longest * 3];
+        Span<byte> bytes = stackalloc byte[RunToken.MaximumLength * 3];
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(secret, bytes)], hash);
         return Convert.ToHexStringLower(hash);
@@ -67,7 +67,7 @@ public sealed class VirtualKeys
     public TokenVerdict Verify(ReadOnlySpan<char> secret, DateTimeOffset now, out VirtualKey? key)
     {
         key = null;
-        if (secret.Length > RunToken.Longest || !secret.StartsWith(VirtualKey.Prefix)) return TokenVerdict.Invalid;
+        if (secret.Length > RunToken.MaximumLength || !secret.StartsWith(VirtualKey.Prefix)) return TokenVerdict.Invalid;
         var id = secret[VirtualKey.Prefix.Length..];
         if (id.IndexOf('.') is var dot && dot <= 0 || !byId.TryGetValue(id[..dot].ToString(), out var known)) return TokenVerdict.Invalid;
         if (!CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(known.Hash), Encoding.ASCII.GetBytes(VirtualKey.HashOf(secret)))) return TokenVerdict.Invalid;
