@@ -10,6 +10,7 @@ public static class Program
         ["propose"] = Proposals.ProposeBenchmark.RunAsync,
         ["runs-api"] = RunsApi.RunsApiBenchmark.RunAsync,
         ["statistics"] = Statistics.StatisticsBenchmark.RunAsync,
+        ["sizing"] = Sizes.SizingBenchmark.RunAsync,
         ["worlds"] = Worlds.WorldsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,
     };

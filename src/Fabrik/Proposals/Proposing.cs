@@ -91,7 +91,7 @@ public static class Proposing
             {
                 case Phase.Proposed or Phase.Queued or Phase.ExperimentRunning or Phase.Analyzing or Phase.Approved:
                     return OpenAlready;
-                case Phase.Applied when isClose:
+                case Phase.Applied when isClose && !HaveIt(suggestion, size):
                     return AppliedAlready;
                 case Phase.Rejected or Phase.RolledBack when now - Ended(change) < RefusalHolds && (isClose || (suggestion.IsUp ? suggestion.Size > size : suggestion.Size < size)) && IsUp(change, suggestion) == suggestion.IsUp:
                     return RefusedBefore;
@@ -99,6 +99,13 @@ public static class Proposing
         }
 
         return null;
+    }
+
+    /// <summary>Whether the runs have that size, or are past it, and still ask for another: then it is the next step and not the same again, however close.</summary>
+    private static bool HaveIt(Suggestion suggestion, long size)
+    {
+        var current = suggestion.Figures[suggestion.Resource == "memory" ? Names.Figures.CurrentBytes : Names.Figures.CurrentMillis];
+        return suggestion.IsUp ? current >= size : current <= size;
     }
 
     /// <summary>Which way a change went: as its figures say, else as if the same way.</summary>

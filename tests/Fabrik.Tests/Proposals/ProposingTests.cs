@@ -43,6 +43,14 @@ public sealed class ProposingTests
         Propose(Existing(Phase.Applied, "2.2Gi")).Change.ShouldNotBeNull();
     }
 
+    [Fact]
+    public void Runs_that_are_killed_with_what_is_applied_are_given_a_quarter_more_though_that_is_close()
+    {
+        var killed = Of(Enumerable.Range(0, 400).Select(i => i % 8 == 0 ? 4.01 * Gi : 2.5 * Gi), Given(4 * Gi), everyMinutes: 10);
+        var proposal = Proposing.Of([killed], [Existing(Phase.Applied, "4Gi")], new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
+        (proposal.Refused, proposal.Change?.Spec.Change.MemoryLimit).ShouldBe((null, "5Gi"));
+    }
+
     [Theory]
     [InlineData(Phase.Rejected, "5Gi", 29, true)]
     [InlineData(Phase.Rejected, "4Gi", 29, true)]
