@@ -1,24 +1,34 @@
+using System.Text.Json.Serialization;
+using Fabrik.Experiments;
+
 namespace Fabrik.Gateway;
 
 /// <summary>How one attempt at a provider ended.</summary>
+[JsonConverter(typeof(WordConverter<AttemptOutcome>))]
 public enum AttemptOutcome
 {
     /// <summary>The provider answered to the end.</summary>
+    [JsonStringEnumMemberName("completed")]
     Completed,
 
     /// <summary>The client went away before the end; the provider's work was cancelled.</summary>
+    [JsonStringEnumMemberName("client_closed")]
     ClientClosed,
 
     /// <summary>The provider refused the request itself: 400, 404, 413, 422.</summary>
+    [JsonStringEnumMemberName("rejected")]
     Rejected,
 
     /// <summary>The provider refused, was overloaded or broke before any content: another key or provider may have been tried.</summary>
+    [JsonStringEnumMemberName("failed")]
     Failed,
 
     /// <summary>The provider broke off, or stood still, after content had been passed on.</summary>
+    [JsonStringEnumMemberName("interrupted")]
     Interrupted,
 
     /// <summary>The gateway was killed while it waited: what happened is not known.</summary>
+    [JsonStringEnumMemberName("lost")]
     Lost,
 }
 
