@@ -4,13 +4,14 @@ using Fabrik.Api.Decisions;
 using Fabrik.Api.Experiments;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
+using Fabrik.Api.Usage;
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Serving;
 using Fabrik.Storage;
 
 namespace Fabrik.Api;
 
-/// <summary>The read-only API as a pair, so that it can run alone or beside others.</summary>
+/// <summary>The API as a pair, so that it can run alone or beside others.</summary>
 public static class ApiExtensions
 {
     public static IServiceCollection AddFabrikApi(this IServiceCollection services, ApiOptions options)
@@ -23,6 +24,7 @@ public static class ApiExtensions
         services.AddSingleton<ExperimentReader>();
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
+        services.AddSingleton<ModelCallStore>();
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);
@@ -31,7 +33,7 @@ public static class ApiExtensions
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         });
-        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
+        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddOperationTransformer(UsageParameters.Describe).AddDocumentTransformer(ApiDocument.Describe));
         return services;
     }
 
@@ -49,6 +51,7 @@ public static class ApiExtensions
         app.MapRuns();
         app.MapExperiments();
         app.MapDecisions();
+        app.MapUsage();
         return app;
     }
 }

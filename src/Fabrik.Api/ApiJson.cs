@@ -3,6 +3,8 @@ using System.Text.Json.Serialization;
 using Fabrik.Api.Decisions;
 using Fabrik.Api.Experiments;
 using Fabrik.Api.Runs;
+using Fabrik.Api.Usage;
+using Fabrik.Gateway;
 using Fabrik.Reports;
 using Fabrik.Runs;
 
@@ -15,5 +17,8 @@ namespace Fabrik.Api;
 [JsonSerializable(typeof(ExperimentReport))]
 [JsonSerializable(typeof(DecisionList))]
 [JsonSerializable(typeof(IncidentList))]
+[JsonSerializable(typeof(IReadOnlyList<UsageEvent>))]
+[JsonSerializable(typeof(UsageReceipt))]
+[JsonSerializable(typeof(UsageTotals))]
 [JsonSerializable(typeof(Problem))]
 internal sealed partial class ApiJson : JsonSerializerContext;

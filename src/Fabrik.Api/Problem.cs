@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Fabrik.Api.Usage;
 
 namespace Fabrik.Api;
 
@@ -15,8 +16,12 @@ public sealed record Problem(int Status, string Code, string Title, string Detai
     public static Problem NotAuthenticated(string why) =>
         new(401, "FAB-2001", "the caller is not known", why, $"send a token of this cluster for the audience {Names.Audience}: kubectl -n {Names.SystemNamespace} create token {Names.Objects.Reader} --audience {Names.Audience}");
 
-    public static Problem Forbidden(string user, string verb, string where) =>
-        new(403, "FAB-2002", "the caller may not do this", $"{user} may not {verb} runs {where}", $"ask for a role with the verb {verb} on resource runs of API group {Names.Group} {where}");
+    public static Problem Forbidden(string user, string verb, string resource, string where) => new(
+        403,
+        "FAB-2002",
+        "the caller may not do this",
+        $"{user} may not {verb} {resource} {where}",
+        $"{(resource == Names.Resources.Usage ? $"usage is delivered by {Names.GatewayUser}; for another " : "")}ask for a role with the verb {verb} on resource {resource} of API group {Names.Group} {where}");
 
     public static Problem ReviewsUnavailable(string why) =>
         new(503, "FAB-2003", "the cluster could not say who the caller is", why, "try again in a few seconds; if it stays so, look at the API server and at the permissions of Fabrik's own service account");
@@ -32,12 +37,27 @@ public sealed record Problem(int Status, string Code, string Title, string Detai
 
     public static Problem Unexpected(string trace) => new(500, "FAB-2008", "something went wrong in Fabrik", "the log of the API has the reason", $"look for {trace} in the log: kubectl -n {Names.SystemNamespace} logs statefulset/fabrik-control -c api");
 
-    public static Problem StorageUnavailable(string why) => new(503, "FAB-2009", "the database could not be read", why, "try again in a few seconds; if it stays so, look at the log of the API");
+    public static Problem StorageUnavailable(string why) => new(503, "FAB-2009", "the database could not be used", why, "try again in a few seconds; if it stays so, look at the log of the API");
 
     public static Problem BadRequest(int status, string why) => new(status, "FAB-2010", "the request is not usable", why, $"see {Names.Paths.OpenApi} for what is expected");
 
     public static Problem NoSuchExperiment(string change) =>
         new(404, "FAB-2011", "there is no such experiment", $"no run counts for a change of the name {(change.Length <= 253 ? change : change[..253])}", "list what there is: fabrik experiments list; an experiment appears with its first Job");
+
+    /// <param name="invalid">All that are wrong.</param>
+    /// <param name="count">Of the batch.</param>
+    public static Problem BadEvents(IReadOnlyList<RefusedEvent> invalid, int count) => new(
+        400,
+        "FAB-2012",
+        "events are not usable, and none of the batch was taken in",
+        $"{invalid.Count} of {count}: event {invalid[0].Index}: {invalid[0].Reason}",
+        "deliver the others without those that invalid names, and keep these aside")
+    {
+        Invalid = invalid,
+    };
+
+    /// <summary>Which events of a batch are wrong; null where the error is another.</summary>
+    public IReadOnlyList<RefusedEvent>? Invalid { get; init; }
 
     public IResult ToResult() => new ProblemResult(this);
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Fabrik.Cli.Commands;
+using Fabrik.Cli.Commands.Gateway;
 using Fabrik.Cli.Output;
 
 namespace Fabrik.Cli;
@@ -40,6 +41,7 @@ public static class FabrikCommand
         root.Subcommands.Add(ChangesCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(OptimizerCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ExperimentsCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(GatewayCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(SandboxCommand.Create(terminal, clock));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         root.Subcommands.Add(VersionCommand.Create(globals, terminal, clock));

@@ -61,14 +61,23 @@ public sealed class Database : IDisposable
     public SqliteConnection Read() => Open(reading);
 
     /// <summary>Runs one short transaction; nothing of it stays when the work throws.</summary>
-    public T Write<T>(Func<SqliteConnection, SqliteTransaction, T> work)
+    /// <param name="durable">Whether a power loss must not undo it either: for what nobody tells again. Costs a wait for the disk.</param>
+    public T Write<T>(Func<SqliteConnection, SqliteTransaction, T> work, bool durable = false)
     {
         lock (writing)
         {
-            using var transaction = writer.BeginTransaction(deferred: false);
-            var result = work(writer, transaction);
-            transaction.Commit();
-            return result;
+            if (durable) writer.Execute("PRAGMA synchronous = FULL");
+            try
+            {
+                using var transaction = writer.BeginTransaction(deferred: false);
+                var result = work(writer, transaction);
+                transaction.Commit();
+                return result;
+            }
+            finally
+            {
+                if (durable) writer.Execute("PRAGMA synchronous = NORMAL");
+            }
         }
     }
 

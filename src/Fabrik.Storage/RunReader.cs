@@ -116,24 +116,26 @@ public sealed class RunReader
         var value = source.InOrder ? source.Value : $"runs.{column}";
         var from = query.After is null ? "1 = 1" : $"({value}, {source.Seq}) {beyond} (@value, @seq)";
         var others = string.Concat(rest.Select(filter => $" AND {filter.Condition}"));
-        return WithMembers(connection, connection.Query<RunRow>(
+        return Complete(connection, connection.Query<RunRow>(
             $"""
             SELECT {RunRow.Columns} FROM runs WHERE seq IN (
                 SELECT {source.Seq} FROM {source.Index}{source.Join} WHERE {source.Where} AND {from} AND {until}{(source.InOrder ? RunFilter.Range(query, source) : "")}{others}
                 ORDER BY {value} {direction}, {source.Seq} {direction} LIMIT @limit)
             ORDER BY {column} {direction}, seq {direction}
-            """, parameters).AsList());
+            """, parameters).AsList(), models: false);
     }
 
     private static Run? One(SqliteConnection connection, string rest, object parameters) =>
-        WithMembers(connection, connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs {rest}", parameters).AsList()) is [var (_, run)] ? run : null;
+        Complete(connection, connection.Query<RunRow>($"SELECT {RunRow.Columns} FROM runs {rest}", parameters).AsList(), models: true) is [var (_, run)] ? run : null;
 
-    private static (RunRow Row, Run Run)[] WithMembers(SqliteConnection connection, List<RunRow> rows)
+    /// <summary>With what stands in other tables.</summary>
+    /// <param name="models">Calls of models by model too.</param>
+    private static (RunRow Row, Run Run)[] Complete(SqliteConnection connection, List<RunRow> rows, bool models)
     {
         // Numbers, so that they may stand in the statement itself, which spares one parameter for each.
         var members = connection.Query<MemberRow>(
                 $"SELECT run AS Run, change_name AS ChangeName, role AS Role FROM run_experiments WHERE run IN ({string.Join(',', rows.Select(row => row.Seq))}) ORDER BY run, position")
             .ToLookup(member => member.Run);
-        return [.. rows.Zip(UsageRow.With(connection, [.. rows.Select(row => row.ToRun(members[row.Seq]))]))];
+        return [.. rows.Zip(CallRow.With(connection, UsageRow.With(connection, [.. rows.Select(row => row.ToRun(members[row.Seq]))]), models))];
     }
 }

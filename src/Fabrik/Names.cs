@@ -12,6 +12,9 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
+    /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
+    public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
+
     /// <summary>Audience of the tokens that callers present to Fabrik's own API.</summary>
     public const string Audience = "fabrik";
 
@@ -255,6 +258,16 @@ public static class Names
         public const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
     }
 
+    /// <summary>Resources of <see cref="Group"/> that no API server serves: what callers of Fabrik's own API are permitted by RBAC.</summary>
+    public static class Resources
+    {
+        /// <summary>get and list: runs, experiments, decisions and totals of usage.</summary>
+        public const string Runs = "runs";
+
+        /// <summary>create: deliver the ledger of model calls.</summary>
+        public const string Usage = "usage";
+    }
+
     public static class Meters
     {
         public const string Webhook = "Fabrik.Webhook";
@@ -308,6 +321,7 @@ public static class Names
         public const string GatewaySpoolSegments = "fabrik.gateway.spool.segments";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
+        public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
         public const string OptimizerChanges = "fabrik.optimizer.changes";
         public const string OptimizerProposals = "fabrik.optimizer.proposals";
@@ -331,5 +345,8 @@ public static class Names
         public const string WebhookConfiguration = "fabrik-webhook";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
         public const string Leader = "fabrik-leader";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: the gateway's ServiceAccount, and the ClusterRole with its binding.</summary>
+        public const string Gateway = "fabrik-gateway";
     }
 }

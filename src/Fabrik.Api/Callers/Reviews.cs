@@ -48,23 +48,24 @@ internal sealed partial class Reviews(KubernetesClient cluster, ApiMetrics metri
     }
 
     /// <param name="ns">Null: all namespaces.</param>
+    /// <param name="resource">One of <see cref="Names.Resources"/>.</param>
     /// <returns>Null where the caller may.</returns>
-    public async Task<Problem?> MayAsync(Caller caller, string verb, string? ns, CancellationToken ct)
+    public async Task<Problem?> MayAsync(Caller caller, string verb, string? ns, CancellationToken ct, string resource = Names.Resources.Runs)
     {
-        var key = $"{verb}\n{ns}\n{caller.Key}";
+        var key = $"{verb}\n{resource}\n{ns}\n{caller.Key}";
         if (!permissions.TryGet(key, out var allowed))
         {
             var spec = caller.Attributes.DeepClone().AsObject();
-            var resource = new JsonObject { ["group"] = Names.Group, ["resource"] = "runs", ["verb"] = verb };
-            if (ns is not null) resource["namespace"] = ns;
-            spec["resourceAttributes"] = resource;
+            var attributes = new JsonObject { ["group"] = Names.Group, ["resource"] = resource, ["verb"] = verb };
+            if (ns is not null) attributes["namespace"] = ns;
+            spec["resourceAttributes"] = attributes;
             var (review, problem) = await AskAsync(Kinds.SubjectAccessReview, spec, ct);
             if (review is not { } status) return problem;
             allowed = status.TryGetProperty("allowed", out var answer) && answer.ValueKind == JsonValueKind.True;
             permissions.Set(key, allowed);
         }
 
-        return allowed ? null : Problem.Forbidden(caller.User, verb, ns is null ? "in all namespaces" : $"in namespace {ns}");
+        return allowed ? null : Problem.Forbidden(caller.User, verb, resource, ns is null ? "in all namespaces" : $"in namespace {ns}");
     }
 
     public void Dispose() => places.Dispose();

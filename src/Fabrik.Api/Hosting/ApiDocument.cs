@@ -12,7 +12,7 @@ internal static class ApiDocument
         {
             Title = "Fabrik",
             Version = "v1",
-            Description = $"Runs of Jobs and experiments on them, read-only. Callers present a bearer token of the cluster for the audience {Names.Audience} and need the verbs get and list on resource runs of API group {Names.Group}.",
+            Description = $"Runs of Jobs, experiments on them and their calls of models; read-only, save that the gateway delivers usage. Callers present a bearer token of the cluster for the audience {Names.Audience} and need the verbs get and list on resource {Names.Resources.Runs} of API group {Names.Group}; to deliver usage, create on {Names.Resources.Usage}.",
         };
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)

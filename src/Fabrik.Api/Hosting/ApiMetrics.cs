@@ -6,11 +6,13 @@ namespace Fabrik.Api.Hosting;
 internal sealed class ApiMetrics : IDisposable
 {
     private readonly Counter<long> reviews;
+    private readonly Counter<long> events;
     private readonly Histogram<double> requests;
 
     public ApiMetrics()
     {
         reviews = Meter.CreateCounter<long>("fabrik.api.reviews", "{review}", "Reviews asked of the cluster, by kind and whether there was an answer");
+        events = Meter.CreateCounter<long>(Names.Metrics.ModelCallEvents, "{event}", "Attempts at models that the gateway delivered: inserted, known already, or refused");
         requests = Meter.CreateHistogram("fabrik.api.request.duration", "s", "Time to answer, by route and status", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5] });
     }
 
@@ -19,6 +21,12 @@ internal sealed class ApiMetrics : IDisposable
     public void Answered(string route, int status, TimeSpan time) => requests.Record(time.TotalSeconds, new("route", route), new("status", status));
 
     public void Reviewed(string kind, bool answered) => reviews.Add(1, new("kind", kind), new("answered", answered ? "true" : "false"));
+
+    public void Delivered(int inserted, int known, int refused)
+    {
+        foreach (var (count, result) in (ReadOnlySpan<(int, string)>)[(inserted, "inserted"), (known, "known"), (refused, "refused")])
+            if (count > 0) events.Add(count, new KeyValuePair<string, object?>("result", result));
+    }
 
     public void Dispose() => Meter.Dispose();
 }

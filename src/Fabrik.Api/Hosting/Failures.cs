@@ -23,7 +23,7 @@ internal static partial class Failures
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Error, Message = "Request {Trace}: the database could not be read")]
+        [LoggerMessage(Level = LogLevel.Error, Message = "Request {Trace}: the database could not be used")]
         public static partial void Storage(ILogger logger, string trace, Exception e);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "Request {Trace} failed")]

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using System.Text.Json;
 using Fabrik.Cli.Connections;
 using Fabrik.Cli.Output;
@@ -40,13 +39,13 @@ public static class RunsCommand
 
     private static async Task ListAsync(ParseResult parsed, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
-        var since = From(parsed.GetValue(Since), clock);
+        var since = ApiQuery.Since(parsed.GetValue(Since), clock);
         using var cluster = globals.Cluster(parsed, clock);
         using var api = await globals.ApiAsync(parsed, cluster, terminal, cancel);
         var all = parsed.GetValue(globals.AllNamespaces);
         var scope = all ? null : parsed.GetValue(globals.Namespace) ?? cluster.Config.Namespace;
         var limit = parsed.GetValue(Limit);
-        var query = Query(
+        var query = ApiQuery.Of(
             ("namespace", scope),
             ("change", parsed.GetValue(Change)),
             ("arm", parsed.GetValue(Arm)),
@@ -102,6 +101,7 @@ public static class RunsCommand
             ("Memory used", UsageCells.Memory(run)),
             ("CPU used", UsageCells.CpuOf(run)),
             ("Usage from", UsageCells.Source(json)),
+            ("Model calls", run.ModelCalls is { } calls ? CallCells.Section(calls) : null),
             ("Created", $"{run.CreatedAt:u} ({Age.Of(clock.GetUtcNow() - run.CreatedAt)} ago)"),
             ("Started", run.StartedAt?.ToString("u")),
             ("Finished", run.FinishedAt?.ToString("u")),
@@ -135,6 +135,7 @@ public static class RunsCommand
         new("DURATION", item => item.TryGetProperty("durationSeconds", out var seconds) && seconds.ValueKind == JsonValueKind.Number ? Age.Of(TimeSpan.FromSeconds(seconds.GetDouble())) : null),
         new("PEAK", UsageCells.Peak, Wide: true),
         new("CPU", UsageCells.Cpu, Wide: true),
+        new("COST", item => item.TryGetProperty("modelCalls", out var calls) ? CallCells.Cost(calls.Deserialize(RunJson.Default.CallTotal)!) : null, Wide: true),
         new("ATTEMPTS", item => Cells.Text(item, "attempts"), Wide: true),
         new("EXIT", item => Cells.Text(item, "exitCode"), Wide: true),
         new("REASON", item => Cells.Text(item, "reason"), Wide: true),
@@ -150,25 +151,5 @@ public static class RunsCommand
         var option = new Option<string?>(name) { Description = description };
         option.AcceptOnlyFromAmong(values);
         return option;
-    }
-
-    private static string Query(params (string Name, string? Value)[] parameters)
-    {
-        var text = new StringBuilder();
-        foreach (var (name, value) in parameters)
-            if (value is not null) text.Append(text.Length == 0 ? string.Empty : "&").Append(name).Append('=').Append(Uri.EscapeDataString(value));
-        return text.ToString();
-    }
-
-    private static string? From(string? since, TimeProvider clock)
-    {
-        if (since is null) return null;
-        if (since.Length > 1 && double.TryParse(since.AsSpan(0, since.Length - 1), out var number) && number >= 0)
-        {
-            TimeSpan? span = since[^1] switch { 's' => TimeSpan.FromSeconds(number), 'm' => TimeSpan.FromMinutes(number), 'h' => TimeSpan.FromHours(number), 'd' => TimeSpan.FromDays(number), _ => null };
-            if (span is not null) return (clock.GetUtcNow() - span.Value).ToString("O");
-        }
-
-        return DateTimeOffset.TryParse(since, out var time) ? time.ToUniversalTime().ToString("O") : throw new CommandException(ExitCode.Usage, "FAB-1014", $"'{since}' is neither a span nor a time", "a span is a number and s, m, h or d; a time is like 2026-11-20T12:00:00Z", "correct --since");
     }
 }

@@ -17,8 +17,9 @@ public static class ClusterSetup
             foreach (var item in Manifest.Read(definition))
                 await ApplyAsync(cluster, Kinds.CustomResourceDefinition, null, item, ct);
         await ApplyAsync(cluster, Kinds.Namespace, null, Object("v1", "Namespace", Names.SystemNamespace), ct);
-        await ApplyAsync(cluster, Kinds.ServiceAccount, Names.SystemNamespace, Object("v1", "ServiceAccount", Names.Objects.Reader), ct);
-        await ReaderMayReadRunsAsync(cluster, ct);
+        await ApplyAsync(cluster, Kinds.Namespace, null, Object("v1", "Namespace", Names.GatewayNamespace), ct);
+        await PermitAsync(cluster, Names.SystemNamespace, Names.Objects.Reader, Names.Resources.Runs, ["get", "list"], ct);
+        await PermitAsync(cluster, Names.GatewayNamespace, Names.Objects.Gateway, Names.Resources.Usage, ["create"], ct);
         await ServedAsync(cluster, Kinds.OptimizationChange, clock, ct);
         await ServedAsync(cluster, Kinds.OptimizerPolicy, clock, ct);
     }
@@ -44,19 +45,21 @@ public static class ClusterSetup
             WebhookRegistration.Configuration(new JsonObject { ["url"] = new Uri(webhook, Names.Paths.MutateJobs).AbsoluteUri, ["caBundle"] = Base64(caPem) }),
             ct);
 
-    private static async Task ReaderMayReadRunsAsync(KubernetesClient cluster, CancellationToken ct)
+    /// <summary>A ServiceAccount that may use a resource of Fabrik's API, with a role and a binding of its name.</summary>
+    private static async Task PermitAsync(KubernetesClient cluster, string ns, string name, string resource, string[] verbs, CancellationToken ct)
     {
-        var role = Object("rbac.authorization.k8s.io/v1", "ClusterRole", Names.Objects.Reader);
+        await ApplyAsync(cluster, Kinds.ServiceAccount, ns, Object("v1", "ServiceAccount", name), ct);
+        var role = Object("rbac.authorization.k8s.io/v1", "ClusterRole", name);
         role["rules"] = new JsonArray(new JsonObject
         {
             ["apiGroups"] = new JsonArray(Names.Group),
-            ["resources"] = new JsonArray("runs"),
-            ["verbs"] = new JsonArray("get", "list"),
+            ["resources"] = new JsonArray(resource),
+            ["verbs"] = new JsonArray([.. verbs.Select(verb => (JsonNode)verb)]),
         });
         await ApplyAsync(cluster, ClusterRole, null, role, ct);
-        var binding = Object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", Names.Objects.Reader);
-        binding["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = "ClusterRole", ["name"] = Names.Objects.Reader };
-        binding["subjects"] = new JsonArray(new JsonObject { ["kind"] = "ServiceAccount", ["name"] = Names.Objects.Reader, ["namespace"] = Names.SystemNamespace });
+        var binding = Object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", name);
+        binding["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = "ClusterRole", ["name"] = name };
+        binding["subjects"] = new JsonArray(new JsonObject { ["kind"] = "ServiceAccount", ["name"] = name, ["namespace"] = ns });
         await ApplyAsync(cluster, ClusterRoleBinding, null, binding, ct);
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 
 namespace Fabrik.Gateway;
 
@@ -14,7 +15,9 @@ namespace Fabrik.Gateway;
 public readonly record struct TokenCounts(long Input, long CacheRead, long CacheWrite, long CacheWriteHour, long Output, long Reasoning, long WebSearches)
 {
     /// <summary>All that was read, from a cache or not.</summary>
+    [JsonIgnore]
     public long AllInput => Input + CacheRead + CacheWrite + CacheWriteHour;
 
+    [JsonIgnore]
     public long All => AllInput + Output;
 }

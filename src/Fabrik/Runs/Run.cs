@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Fabrik.Experiments;
+using Fabrik.Gateway;
 
 namespace Fabrik.Runs;
 
@@ -71,6 +72,9 @@ public sealed record Run
 
     /// <summary>What it used; null where nobody has looked yet, and on a run that was not read from the database.</summary>
     public RunUsage? Usage { get; init; }
+
+    /// <summary>Its calls of models through the gateway, as far as the gateway has delivered them; null where there are none, and on a run that was not read from the database.</summary>
+    public CallTotal? ModelCalls { get; init; }
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<Outcome>))]

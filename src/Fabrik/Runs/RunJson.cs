@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Fabrik.Gateway;
 
 namespace Fabrik.Runs;
 
@@ -10,5 +11,6 @@ namespace Fabrik.Runs;
 [JsonSerializable(typeof(Evidence))]
 [JsonSerializable(typeof(JobFacts))]
 [JsonSerializable(typeof(PodFacts))]
+[JsonSerializable(typeof(CallTotal))]
 [JsonSerializable(typeof(JsonObject))]
 public sealed partial class RunJson : JsonSerializerContext;
