@@ -5,6 +5,7 @@ using Fabrik.Api.Experiments;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
 using Fabrik.Api.Usage;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Serving;
 using Fabrik.Storage;
@@ -25,6 +26,8 @@ public static class ApiExtensions
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<ModelCallStore>();
+        services.AddSingleton<BudgetPolicy>();
+        services.AddSingleton(_ => new LeaseDesk(options.Clock.GetUtcNow()));
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);
@@ -52,6 +55,7 @@ public static class ApiExtensions
         app.MapExperiments();
         app.MapDecisions();
         app.MapUsage();
+        app.MapLeases();
         return app;
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dapper;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Microsoft.Data.Sqlite;
 
 namespace Fabrik.Storage;
@@ -58,6 +59,26 @@ public sealed class ModelCallStore(Database database)
 
         return inserted;
     }, durable: true);
+
+    /// <summary>Millionths that a budget's subject has cost since a time, as far as it was delivered.</summary>
+    public long Spent(ModelBudget budget, string subject, DateTimeOffset since)
+    {
+        var of = budget.Scope.Subject switch
+        {
+            BudgetSubject.Cluster => "",
+            BudgetSubject.Namespace => "AND namespace = @subject",
+            BudgetSubject.Project => "AND project = @subject",
+            BudgetSubject.Key => "AND key_id = @subject",
+            BudgetSubject.Run => "AND run_id = @subject",
+            _ when subject.Contains('/', StringComparison.Ordinal) => "AND change_name = @change AND arm = @arm",
+            _ => "AND change_name = @subject",
+        };
+        var slash = subject.IndexOf('/', StringComparison.Ordinal);
+        using var connection = database.Read();
+        return connection.ExecuteScalar<long>(
+            $"SELECT COALESCE(SUM(cost_micros), 0) FROM model_calls WHERE started_at >= @since AND currency = @currency {of}",
+            new { since = since.ToUnixTimeMilliseconds(), currency = budget.Currency, subject, change = slash < 0 ? null : subject[..slash], arm = slash < 0 ? null : subject[(slash + 1)..] });
+    }
 
     /// <summary>What a run called, by its run id; null where it called nothing, or nothing was delivered yet. The run itself need not be known.</summary>
     public CallTotal? OfRun(string runId)

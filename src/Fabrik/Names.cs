@@ -87,6 +87,9 @@ public static class Names
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
 
+        /// <summary>Of what only the simulated node reads.</summary>
+        public const string SandboxPrefix = "sandbox.fabrik.dev/";
+
         /// <summary>On a Pod in the sandbox: how long it runs, as a Go duration or in seconds. Only the simulated node reads these.</summary>
         public const string SandboxDuration = "sandbox.fabrik.dev/duration";
 
@@ -102,6 +105,9 @@ public static class Names
 
         /// <summary>"true" or the fraction of its duration after which the node evicts it.</summary>
         public const string SandboxEvict = "sandbox.fabrik.dev/evict";
+
+        /// <summary>Calls of models that it makes: how many and of which, as <c>3 gpt-5-mini</c>. Real ones, with the address and key in its environment.</summary>
+        public const string SandboxModelCalls = "sandbox.fabrik.dev/model-calls";
 
         /// <summary>"true": its image cannot be pulled.</summary>
         public const string SandboxUnpullable = "sandbox.fabrik.dev/unpullable";
@@ -345,6 +351,10 @@ public static class Names
         public const string WebhookConfiguration = "fabrik-webhook";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
         public const string Leader = "fabrik-leader";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
+        public const string VirtualKeySecret = "fabrik-virtual-keys";
+        public const string VirtualKeyFile = "keys.json";
 
         /// <summary>In <see cref="GatewayNamespace"/>: the gateway's ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";

@@ -42,13 +42,14 @@ public static class SandboxCommand
                 Port = parsed.GetValue(Port),
                 Speed = parsed.GetValue(Speed) ?? (demo ? DemoSpeed : 1),
                 World = world,
+                Models = true,
 
                 // What the demo shows itself need not be logged beside it.
                 Logging = logging => logging.SetMinimumLevel(demo ? LogLevel.Critical : LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace).AddSimpleConsole(console => console.SingleLine = true),
             };
             terminal.Error.WriteLine("Starting the sandbox: a Kubernetes API server with simulated Pods, for trying out and testing only.");
             await using var sandbox = await SandboxRun.StartAsync(options, cancel);
-            terminal.Out.WriteLine($"ready  kubernetes={Address(sandbox.Server)}  webhook={Address(sandbox.Processes.Webhook)}  api={Address(sandbox.Processes.Api)}  kubeconfig={Shown(sandbox.KubeconfigPath)}");
+            terminal.Out.WriteLine($"ready  kubernetes={Address(sandbox.Server)}  webhook={Address(sandbox.Processes.Webhook)}  api={Address(sandbox.Processes.Api)}  gateway={Address(sandbox.Processes.Gateway!)}  kubeconfig={Shown(sandbox.KubeconfigPath)}");
             await terminal.Out.FlushAsync(cancel);
             if (demo) await PlayAsync(sandbox, terminal, clock, cancel);
             else await StayAsync(sandbox, world, terminal, clock, cancel);
@@ -94,7 +95,23 @@ public static class SandboxCommand
 
         view.End();
         DemoReport.Write(terminal, runs, steps);
+        await ModelsAsync(api, terminal, cancel);
         terminal.Error.WriteLine("next: the same without --demo stays up for your own kubectl; README.md shows how");
+    }
+
+    /// <summary>What calls of models cost, by arm. The provider is played; the calls, their counts and their prices are not.</summary>
+    private static async Task ModelsAsync(ApiConnection api, Terminal terminal, CancellationToken cancel)
+    {
+        using var answer = await api.GetAsync($"{Names.Paths.Usage}?groupBy=arm", cancel);
+        var totals = answer.RootElement.GetProperty("items").EnumerateArray().Select(item => item.Deserialize(RunJson.Default.CallTotal)!).ToList();
+        if (totals.Count == 0) return;
+        terminal.Out.WriteLine();
+        terminal.Out.WriteLine("What the Jobs' calls of models cost");
+        TableWriter.Write(terminal, ["ARM", "CALLS", "TOKENS IN", "OUT", "COST", "PER CALL"], [.. totals.Select(one => (string[])
+        [
+            one.Key ?? "none", CallCells.Count(one.Calls), CallCells.Input(one), CallCells.Output(one), CallCells.Cost(one),
+            one.Costs is [var cost] ? $"{cost.Micros / 1e6 / one.Calls:0.000000} {cost.Currency}" : "",
+        ])]);
     }
 
     private static async Task<IReadOnlyList<T>> ListAsync<T>(ApiConnection api, string path, JsonTypeInfo<T> type, CancellationToken cancel)

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Fabrik.Api;
 using Fabrik.CronJobs;
 using Fabrik.Kubernetes;
+using Fabrik.Proxy;
 using Fabrik.Sandbox.Server;
 using Fabrik.Webhook;
 using Microsoft.AspNetCore.Builder;
@@ -30,15 +31,19 @@ public sealed class FabrikProcesses : IAsyncDisposable
     public required Uri Api { get; init; }
     public required Uri Scheduler { get; init; }
 
+    /// <summary>Null where none was composed.</summary>
+    public Uri? Gateway { get; init; }
+
     /// <summary>The file with the keys of run tokens, in the same directory.</summary>
     public static string RunTokenKeyFile(string directory) => Path.Combine(directory, "run-token.key");
 
     /// <param name="directory">Holds keys, certificates and the control database.</param>
     /// <param name="clusterClock">Time as the objects are stamped with it; null: the same.</param>
     /// <param name="pace">How often to do what is done at an interval; null: at that interval.</param>
-    /// <param name="gatewayUrl">Where runs reach the LLM gateway; null: no Job gets a run token.</param>
+    /// <param name="gatewayUrl">Where runs reach the LLM gateway; null: no Job gets a run token, unless <paramref name="provider"/> is given.</param>
+    /// <param name="provider">Where models are: a gateway is composed before it, and runs are given its address. Null: there is no gateway here.</param>
     public static async Task<FabrikProcesses> StartAsync(
-        ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct, TimeProvider? clusterClock = null, Func<TimeSpan, TimeSpan>? pace = null, Uri? gatewayUrl = null)
+        ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct, TimeProvider? clusterClock = null, Func<TimeSpan, TimeSpan>? pace = null, Uri? gatewayUrl = null, Uri? provider = null)
     {
         var tls = Path.Combine(directory, "tls");
         var keyFile = Path.Combine(directory, "assignment.key");
@@ -51,21 +56,28 @@ public sealed class FabrikProcesses : IAsyncDisposable
         var started = new List<WebApplication>();
         try
         {
+            var api = await StartAsync(
+                builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),
+                app => app.MapFabrikApi(), logging, started, ct);
+            Uri? gateway = null;
+            if (provider is not null)
+            {
+                var options = await GatewaySetup.OptionsAsync(client, directory, provider, api, caPem, RunTokenKeyFile(directory), clock, ct);
+                gateway = await StartAsync(builder => builder.Services.AddFabrikProxy(options), app => app.MapFabrikProxy(), logging, started, ct);
+            }
+
             var webhook = await StartAsync(
-                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, GatewayUrl = gatewayUrl, RunTokenKeyFile = RunTokenKeyFile(directory), Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
+                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, GatewayUrl = gateway ?? gatewayUrl, RunTokenKeyFile = RunTokenKeyFile(directory), Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
                 app => app.MapFabrikWebhook(), logging, started, ct);
             var scheduler = await StartAsync(
                 builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock, ClusterClock = clusterClock ?? clock, Pace = pace ?? (interval => interval) }),
                 app => app.MapFabrikCronJobs(), logging, started, ct);
-            var api = await StartAsync(
-                builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),
-                app => app.MapFabrikApi(), logging, started, ct);
             await ReadyAsync(webhook, caPem, clock, ct);
             await ReadyAsync(scheduler, caPem, clock, ct);
             await ReadyAsync(api, caPem, clock, ct);
             await ClusterSetup.RegisterWebhookAsync(client, webhook, caPem, ct);
             await ClusterSetup.AnnounceApiAsync(client, api, caPem, ct);
-            var processes = new FabrikProcesses { Webhook = webhook, Api = api, Scheduler = scheduler };
+            var processes = new FabrikProcesses { Webhook = webhook, Api = api, Scheduler = scheduler, Gateway = gateway };
             processes.running.AddRange(started);
             return processes;
         }

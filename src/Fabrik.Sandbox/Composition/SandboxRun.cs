@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Controllers;
+using Fabrik.Sandbox.Models;
 using Fabrik.Sandbox.Nodes;
 using Fabrik.Sandbox.Server;
 using Fabrik.Sandbox.Worlds;
@@ -25,6 +26,9 @@ public sealed record SandboxRunOptions
 
     /// <summary>Where runs reach the LLM gateway; null: no Job gets a run token.</summary>
     public Uri? GatewayUrl { get; init; }
+
+    /// <summary>With a provider of models that has none, and a gateway before it.</summary>
+    public bool Models { get; init; }
     public Action<ILoggingBuilder> Logging { get; init; } = _ => { };
 }
 
@@ -39,6 +43,7 @@ public sealed class SandboxRun : IAsyncDisposable
     private readonly SandboxServer server;
     private readonly KubernetesClient client;
     private readonly World world;
+    private FakeProvider? models;
 
     private SandboxRun(SandboxServer server, KubernetesClient client, SandboxRunOptions options, TimeProvider clock)
     {
@@ -65,9 +70,10 @@ public sealed class SandboxRun : IAsyncDisposable
             await WriteKubeconfigAsync(path, started.Kubeconfig, ct);
             var config = ClusterConfig.FromKubeconfig(path);
             run = new SandboxRun(started, new KubernetesClient(config, TimeProvider.System), options, clock);
+            if (options.Models) run.models = await FakeProvider.StartAsync(ct);
             run.background.Add(SandboxControllers.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, null, run.stopping.Token));
             run.background.Add(SimulatedNode.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, options.World, run.stopping.Token));
-            run.Processes = await FabrikProcesses.StartAsync(config, options.Directory, TimeProvider.System, options.Logging, ct, clock, interval => Faster(interval, options.Speed), options.GatewayUrl);
+            run.Processes = await FabrikProcesses.StartAsync(config, options.Directory, TimeProvider.System, options.Logging, ct, clock, interval => Faster(interval, options.Speed), options.GatewayUrl, run.models?.Address);
             return run;
         }
         catch
@@ -113,6 +119,7 @@ public sealed class SandboxRun : IAsyncDisposable
             }
         }
 
+        if (models is not null) await models.DisposeAsync();
         client.Dispose();
         await server.DisposeAsync();
         stopping.Dispose();

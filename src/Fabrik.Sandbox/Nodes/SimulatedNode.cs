@@ -27,6 +27,8 @@ public sealed class SimulatedNode : IDisposable
     private readonly NodeCapacity capacity;
     private readonly EventRecorder events;
     private readonly SandboxUpload uploads;
+    private readonly ModelCalls models;
+    private readonly CancellationTokenSource stopping = new();
     private readonly WorkQueue queue;
     private readonly Informer pods;
     private readonly ConcurrentDictionary<string, Play> plays = new();
@@ -42,6 +44,7 @@ public sealed class SimulatedNode : IDisposable
         capacity = new NodeCapacity(world.Node);
         events = new EventRecorder(client, clock, options.Log);
         uploads = new SandboxUpload(client.Config);
+        models = new ModelCalls(options.Log);
         queue = new WorkQueue(clock, "pods", SyncAsync, options.Log);
         pods = new Informer(client, Kinds.Pod, TimeProvider.System, new InformerOptions
         {
@@ -68,7 +71,13 @@ public sealed class SimulatedNode : IDisposable
         }
     }
 
-    public void Dispose() => uploads.Dispose();
+    public void Dispose()
+    {
+        stopping.Cancel();
+        stopping.Dispose();
+        models.Dispose();
+        uploads.Dispose();
+    }
 
     private void OnPod(WatchEvent change)
     {
@@ -202,6 +211,9 @@ public sealed class SimulatedNode : IDisposable
             foreach (var (reason, message) in new[] { ("Pulled", "Container image already present on machine and can be accessed by the pod"), ("Created", "Container created"), ("Started", "Container started") })
                 events.Tell(pod, Kubelet, "Normal", reason, message, field, world.Node.Name);
             if (play.Log is { } log) uploads.Log(pod, play.Script.Main, log, false);
+
+            // Beside the play, in real time: the calls are real, the Pod's time is not.
+            if (ModelCalls.Of(pod) is var (count, model)) _ = models.MakeAsync(pod, count, model, stopping.Token);
         }
 
         Use(pod, play, ended: !moment.Stage.StartsWith("running", StringComparison.Ordinal));

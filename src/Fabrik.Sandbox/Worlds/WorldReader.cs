@@ -168,6 +168,8 @@ internal static class WorldReader
 
         // The labels of a Job say nothing to its Pods; as people do, they are written in both places.
         if (metadata["labels"] is { } labels) template["metadata"] = new JsonObject { ["labels"] = labels.DeepClone() };
+        var played = metadata["annotations"]?.AsObject().Where(one => one.Key.StartsWith(Names.Annotations.SandboxPrefix, StringComparison.Ordinal)).Select(one => KeyValuePair.Create(one.Key, one.Value?.DeepClone())).ToList();
+        if (played is { Count: > 0 }) (template["metadata"] ??= new JsonObject())["annotations"] = new JsonObject(played);
         var spec = new JsonObject();
         Take(at, JobFields, spec);
         spec["template"] = template;

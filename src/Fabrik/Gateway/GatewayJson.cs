@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Fabrik.Gateway.Budgets;
+using Fabrik.Gateway.Prices;
 
 namespace Fabrik.Gateway;
 
@@ -14,4 +15,5 @@ namespace Fabrik.Gateway;
 [JsonSerializable(typeof(LeaseRequest))]
 [JsonSerializable(typeof(LeaseAnswer))]
 [JsonSerializable(typeof(List<VirtualKey>))]
+[JsonSerializable(typeof(ModelPrice))]
 public sealed partial class GatewayJson : JsonSerializerContext;
