@@ -29,7 +29,7 @@ internal sealed class ApiHost : IAsyncDisposable
     public IServiceProvider Services => app.Services;
 
     /// <summary>The audiences a token is good for; a token that is not here is not known.</summary>
-    public Dictionary<string, string[]> Tokens { get; } = new(StringComparer.Ordinal) { ["reader"] = [Names.Audience], ["of-ci"] = [Names.Audience], ["nobody"] = [Names.Audience], ["other"] = ["https://kubernetes.default.svc"] };
+    public Dictionary<string, string[]> Tokens { get; } = new(StringComparer.Ordinal) { ["reader"] = [Names.Audience], ["of-ci"] = [Names.Audience], ["gateway"] = [Names.Audience], ["nobody"] = [Names.Audience], ["other"] = ["https://kubernetes.default.svc"] };
 
     public static async Task<ApiHost> StartAsync(string? tls = null, TimeProvider? clock = null)
     {
@@ -49,9 +49,9 @@ internal sealed class ApiHost : IAsyncDisposable
 
     public Uri Url => http.BaseAddress!;
 
-    public Task<HttpResponseMessage> SendAsync(string path, string? token = "reader", HttpMethod? method = null)
+    public Task<HttpResponseMessage> SendAsync(string path, string? token = "reader", HttpMethod? method = null, HttpContent? content = null)
     {
-        var request = new HttpRequestMessage(method ?? HttpMethod.Get, path);
+        var request = new HttpRequestMessage(method ?? HttpMethod.Get, path) { Content = content };
         if (token is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return http.SendAsync(request);
     }
@@ -84,7 +84,7 @@ internal sealed class ApiHost : IAsyncDisposable
         Database.Dispose();
     }
 
-    /// <summary>reader may everything, of-ci reads namespace ci alone, the others nothing.</summary>
+    /// <summary>reader may read everything, of-ci reads namespace ci alone, gateway delivers usage, the others nothing.</summary>
     private Task ReviewAsync(Microsoft.AspNetCore.Http.HttpContext context)
     {
         var review = JsonNode.Parse((string)context.Items["body"]!)!.AsObject();
@@ -102,7 +102,8 @@ internal sealed class ApiHost : IAsyncDisposable
         {
             var (user, resource) = ((string)spec["user"]!, spec["resourceAttributes"]!);
             var reads = (string?)resource["group"] == Names.Group && (string?)resource["resource"] == "runs" && (string?)resource["verb"] is "get" or "list";
-            review["status"] = new JsonObject { ["allowed"] = reads && (user.EndsWith(":reader", StringComparison.Ordinal) || (user.EndsWith(":of-ci", StringComparison.Ordinal) && (string?)resource["namespace"] == "ci")) };
+            var delivers = (string?)resource["group"] == Names.Group && (string?)resource["resource"] == "usage" && (string?)resource["verb"] == "create" && user.EndsWith(":gateway", StringComparison.Ordinal);
+            review["status"] = new JsonObject { ["allowed"] = delivers || (reads && (user.EndsWith(":reader", StringComparison.Ordinal) || (user.EndsWith(":of-ci", StringComparison.Ordinal) && (string?)resource["namespace"] == "ci"))) };
         }
 
         return FakeApiServer.Reply(context, 201, review.ToJsonString());

@@ -12,14 +12,26 @@ public class OpenApiTests
         var document = await host.JsonAsync(Names.Paths.OpenApi);
         var paths = document.GetProperty("paths").EnumerateObject().ToDictionary(path => path.Name, path => path.Value, StringComparer.Ordinal);
         var routes = host.Services.GetServices<EndpointDataSource>().SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
-            .Select(route => "/" + route.RoutePattern.RawText!.Trim('/')).Where(route => !route.StartsWith("/openapi", StringComparison.Ordinal)).ToArray();
-        routes.Length.ShouldBe(10);
+            .Select(route => "/" + route.RoutePattern.RawText!.Trim('/')).Where(route => !route.StartsWith("/openapi", StringComparison.Ordinal)).Distinct().ToArray();
+        routes.Length.ShouldBe(11);
         paths.Keys.Select(path => "/" + path.Trim('/')).Order(StringComparer.Ordinal).ShouldBe(routes.Order(StringComparer.Ordinal));
         foreach (var (path, description) in paths)
         {
             var get = description.GetProperty("get");
             get.GetProperty("summary").GetString().ShouldNotBeNullOrEmpty(path);
             get.GetProperty("responses").TryGetProperty("200", out _).ShouldBeTrue(path);
+        }
+
+        // The one thing that can be written.
+        paths.Where(path => path.Value.EnumerateObject().Any(method => method.Name != "get")).Select(path => path.Key).ShouldBe([Names.Paths.Usage]);
+        var post = paths[Names.Paths.Usage].GetProperty("post");
+        post.GetProperty("requestBody").GetProperty("content").GetProperty("application/json").GetProperty("schema").GetProperty("type").GetString().ShouldBe("array");
+        foreach (var parameter in paths[Names.Paths.Usage].GetProperty("get").GetProperty("parameters").EnumerateArray())
+        {
+            var (name, schema) = (parameter.GetProperty("name").GetString()!, parameter.GetProperty("schema"));
+            var value = schema.TryGetProperty("enum", out var values) ? values[0].GetString()! : name switch { "limit" => "5", "since" => "2026-01-01T00:00:00Z", "until" => "2099-01-01T00:00:00Z", _ => "x1" };
+            using var answer = await host.SendAsync($"{Names.Paths.Usage}?{name}={value}");
+            ((int)answer.StatusCode).ShouldBe(200, name);
         }
 
         var list = paths.Single(path => path.Key.TrimEnd('/') == Names.Paths.Runs).Value.GetProperty("get").GetProperty("parameters").EnumerateArray().ToArray();
