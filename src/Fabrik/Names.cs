@@ -243,13 +243,13 @@ public static class Names
         public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
         public const string WebhookStopped = "fabrik.webhook.stopped";
         public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
+        public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string ExperimentAlerts = "fabrik.experiment.alerts";
         public const string UsageSettled = "fabrik.usage.settled";
         public const string UsageFailures = "fabrik.usage.failures";
         public const string UsageDuration = "fabrik.usage.request.duration";
         public const string UsageSourceUp = "fabrik.usage.source.up";
         public const string UsageWaiting = "fabrik.usage.waiting";
-        public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
         public const string OptimizerChanges = "fabrik.optimizer.changes";
         public const string OptimizerProposals = "fabrik.optimizer.proposals";
