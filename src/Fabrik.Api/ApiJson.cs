@@ -5,6 +5,7 @@ using Fabrik.Api.Experiments;
 using Fabrik.Api.Runs;
 using Fabrik.Api.Usage;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Reports;
 using Fabrik.Runs;
 
@@ -19,6 +20,8 @@ namespace Fabrik.Api;
 [JsonSerializable(typeof(IncidentList))]
 [JsonSerializable(typeof(IReadOnlyList<UsageEvent>))]
 [JsonSerializable(typeof(UsageReceipt))]
+[JsonSerializable(typeof(LeaseRequest))]
+[JsonSerializable(typeof(LeaseAnswer))]
 [JsonSerializable(typeof(UsageTotals))]
 [JsonSerializable(typeof(Problem))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -77,6 +77,7 @@ public sealed class FakeProvider : IAsyncDisposable
         var key = http.Request.Headers.TryGetValue("x-api-key", out var own) ? own.ToString() : http.Request.Headers.Authorization.ToString().Replace("Bearer ", "", StringComparison.Ordinal);
         http.Response.Headers["openai-organization"] = "org-of-the-account";
         http.Response.Headers["request-id"] = $"req_{requests}";
+        http.Response.ContentType = "application/json";
         if (http.Request.Path.Value!.EndsWith("/models", StringComparison.Ordinal))
         {
             await http.Response.WriteAsync("""{"object":"list","data":[{"id":"gpt-4o-mini","object":"model"}]}""");

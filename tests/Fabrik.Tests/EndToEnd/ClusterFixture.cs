@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Composition;
+using Fabrik.Sandbox.Models;
 using Fabrik.Sandbox.Nodes;
 using Fabrik.Sandbox.Worlds;
 using Fabrik.Tests.Cli;
@@ -23,9 +24,10 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     private readonly CancellationTokenSource stopping = new();
     private FabrikProcesses? processes;
     private Task? node;
+    private FakeProvider? provider;
 
     /// <summary>Only written into containers: nothing here calls it.</summary>
-    public static Uri GatewayUrl { get; } = new("https://gateway.invalid:8443");
+    public Uri Gateway => (processes ?? sandbox!.Processes).Gateway!;
 
     public string Kubeconfig { get; private set; } = null!;
     public KubernetesClient Client { get; private set; } = null!;
@@ -43,13 +45,14 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         {
             Kubeconfig = Path.GetFullPath(named!);
             var config = ClusterConfig.FromKubeconfig(Kubeconfig);
-            processes = await FabrikProcesses.StartAsync(config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2), gatewayUrl: GatewayUrl);
+            provider = await FakeProvider.StartAsync(cancel);
+            processes = await FabrikProcesses.StartAsync(config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2), provider: provider.Address);
             await NodeAsync(config, cancel);
         }
         else
         {
             // A simulated minute a second: a CronJob's next minute comes at once.
-            sandbox = await SandboxRun.StartAsync(new SandboxRunOptions { Directory = directory, Speed = 60, GatewayUrl = GatewayUrl }, cancel);
+            sandbox = await SandboxRun.StartAsync(new SandboxRunOptions { Directory = directory, Speed = 60, Models = true }, cancel);
             Kubeconfig = sandbox.KubeconfigPath;
         }
 
@@ -160,6 +163,7 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         stopping.Dispose();
         Client?.Dispose();
         if (processes is not null) await processes.DisposeAsync();
+        if (provider is not null) await provider.DisposeAsync();
         if (sandbox is not null) await sandbox.DisposeAsync();
         Directory.Delete(directory, recursive: true);
     }

@@ -21,8 +21,8 @@ public sealed class RunTokenTests(ClusterFixture cluster)
         foreach (var one in (KubeObject[])[job, copy])
         {
             var given = one.Environment();
-            given[Names.ClientVariables.OpenAiUrl].ShouldBe("https://gateway.invalid:8443/openai/v1");
-            given[Names.ClientVariables.AnthropicUrl].ShouldBe("https://gateway.invalid:8443/anthropic");
+            given[Names.ClientVariables.OpenAiUrl].ShouldBe(new Uri(cluster.Gateway, "openai/v1").AbsoluteUri);
+            given[Names.ClientVariables.AnthropicUrl].ShouldBe(new Uri(cluster.Gateway, "anthropic").AbsoluteUri);
             given[Names.ClientVariables.AnthropicKey].ShouldBe(given[Names.ClientVariables.OpenAiKey]);
             RunToken.Verify(given[Names.ClientVariables.OpenAiKey], cluster.RunTokenKeys, TimeProvider.System.GetUtcNow(), out var claims).ShouldBe(TokenVerdict.Valid);
             (claims!.RunId, claims.Namespace, claims.Arm).ShouldBe((one.Label(Names.Labels.RunId)!, ns, null));

@@ -47,7 +47,7 @@ public sealed class ProposingTests
     public void Runs_that_are_killed_with_what_is_applied_are_given_a_quarter_more_though_that_is_close()
     {
         var killed = Of(Enumerable.Range(0, 400).Select(i => i % 8 == 0 ? 4.01 * Gi : 2.5 * Gi), Given(4 * Gi), everyMinutes: 10);
-        var proposal = Proposing.Of([killed], [Existing(Phase.Applied, "4Gi")], new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
+        var proposal = Proposing.Of([killed], [Existing(Phase.Applied, "4Gi")], Namespaces, new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
         (proposal.Refused, proposal.Change?.Spec.Change.MemoryLimit).ShouldBe((null, "5Gi"));
     }
 

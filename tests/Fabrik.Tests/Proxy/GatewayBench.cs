@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Proxy;
 using Fabrik.Sandbox.Models;
 using Microsoft.AspNetCore.Builder;
@@ -35,9 +36,13 @@ internal sealed class GatewayBench : IAsyncDisposable
     /// <summary>How often an event that was known came again.</summary>
     public int Again => again;
 
+    /// <summary>As the policy would have them.</summary>
+    public IReadOnlyList<ModelBudget> Budgets { get; set; } = [];
+
     /// <summary>Answers with this instead of taking usage in.</summary>
     public HttpStatusCode? ApiFails { get; set; }
 
+    private readonly LeaseDesk desk = new(DateTimeOffset.UnixEpoch);
     private Uri api = null!;
     private int again;
 
@@ -50,7 +55,11 @@ internal sealed class GatewayBench : IAsyncDisposable
         var bench = new GatewayBench();
         bench.Provider = await FakeProvider.StartAsync(Cancel);
         if (two) bench.Second = await FakeProvider.StartAsync(Cancel);
-        bench.api = await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app => app.MapPost(Names.Paths.Usage, bench.TakeInAsync));
+        bench.api = await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app =>
+        {
+            app.MapPost(Names.Paths.Usage, bench.TakeInAsync);
+            app.MapPost(Names.Paths.Leases, bench.LeaseAsync);
+        });
         bench.Write("token.key", TokenKey);
         keys ??= ["first-key"];
         foreach (var key in keys.Append("second-key")) bench.Write(Path.Combine("keys", key), $"sk-{key}");
@@ -67,14 +76,15 @@ internal sealed class GatewayBench : IAsyncDisposable
         return bench;
     }
 
-    /// <summary>A gateway on what the one before left.</summary>
-    public async Task StartGatewayAsync() => Gateway = await ServeAsync(
+    /// <summary>A gateway on what the one before of the same name left.</summary>
+    public async Task<Uri> StartGatewayAsync(string replica = "gateway-0") => Gateway = await ServeAsync(
         builder => builder.Services.AddFabrikProxy(new ProxyOptions
         {
             ConfigFile = Path.Combine(directory, "config.json"),
             KeyDirectory = Path.Combine(directory, "keys"),
             TokenKeyFile = Path.Combine(directory, "token.key"),
-            SpoolDirectory = Path.Combine(directory, "spool"),
+            SpoolDirectory = Path.Combine(directory, $"spool-{replica}"),
+            Replica = replica,
             Api = api,
             Port = 0,
             LoopbackOnly = true,
@@ -138,6 +148,19 @@ internal sealed class GatewayBench : IAsyncDisposable
         new[] { ("openai", ""), ("anthropic", "-messages") }.Select(format => $$"""
             {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}]}
             """);
+
+    private async Task LeaseAsync(HttpContext http)
+    {
+        if (ApiFails is { } code)
+        {
+            http.Response.StatusCode = (int)code;
+            return;
+        }
+
+        var request = (await JsonSerializer.DeserializeAsync(http.Request.Body, GatewayJson.Default.LeaseRequest, Cancel))!;
+        var answer = desk.Answer(request, Budgets, (budget, subject, since) => ledger.Values.Where(row => budget.Scope.Of(BudgetCaller.Of(row)) == subject).Sum(row => row.CostMicros), TimeProvider.System.GetUtcNow());
+        await JsonSerializer.SerializeAsync(http.Response.Body, answer, GatewayJson.Default.LeaseAnswer, Cancel);
+    }
 
     private async Task TakeInAsync(HttpContext http)
     {

@@ -107,13 +107,13 @@ public sealed class BudgetBook
         }
     }
 
-    /// <summary>The ledger has it.</summary>
+    /// <summary>The ledger has it. Calls that were made before a budget was there are not in its account.</summary>
     public void Acknowledge(BudgetCaller caller, long micros)
     {
         lock (writing)
         {
             foreach (var budget in budgets ?? [])
-                if (budget.Scope.Of(caller) is { } subject && accounts.TryGetValue(budget.Account(subject), out var account)) account.Acknowledged += micros;
+                if (budget.Scope.Of(caller) is { } subject && accounts.TryGetValue(budget.Account(subject), out var account)) account.Acknowledged = Math.Min(account.Acknowledged + micros, account.Settled);
         }
     }
 
@@ -126,8 +126,13 @@ public sealed class BudgetBook
                 if (idle.Reserved == 0 && idle.Settled == idle.Acknowledged && now - idle.AskedAt > Idle) accounts.Remove(name);
             return new LeaseRequest(replica, [.. accounts.Values.Where(account => account.Budget.Hard).Select(account =>
             {
+                // What it may use until the answer comes counts as held. Of what it has not used, half is given back each time, unless a call waits for more.
+                var unused = account.Until > now ? Math.Max(0, account.Micros - account.Used) : 0;
+                var kept = account.Wanted > 0 ? unused : unused / 2;
+                account.Micros -= unused - kept;
+                account.Free += unused - kept;
                 account.AskedAcknowledged = account.Acknowledged;
-                return new LeaseWish(account.Name, account.Reserved + account.Settled - account.Acknowledged, account.Wanted);
+                return new LeaseWish(account.Name, account.Reserved + account.Settled - account.Acknowledged + kept, account.Wanted);
             })]);
         }
     }

@@ -2,7 +2,7 @@ namespace Fabrik.Gateway.Budgets;
 
 /// <summary>What a gateway says of one account when it asks for money.</summary>
 /// <param name="Account">A budget, and whose.</param>
-/// <param name="Held">Millionths that it has reserved, or spent without the ledger's word that it knows.</param>
+/// <param name="Held">Millionths that it has reserved, has spent without the ledger's word that it knows, or may use until it is answered.</param>
 /// <param name="Wanted">Millionths beyond that a call waits for; 0: none does.</param>
 public sealed record LeaseWish(string Account, long Held, long Wanted);
 
