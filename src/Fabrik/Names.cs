@@ -328,7 +328,6 @@ public static class Names
         public const string GatewaySpoolSegments = "fabrik.gateway.spool.segments";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
-        public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
         public const string OptimizerChanges = "fabrik.optimizer.changes";
         public const string OptimizerProposals = "fabrik.optimizer.proposals";
