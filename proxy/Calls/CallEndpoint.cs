@@ -73,8 +73,16 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
         var call = new Call
         {
-            Http = http, OperationId = operationId, Format = format, Operation = operation, Path = endpoint.ProviderPath + http.Request.QueryString.Value,
-            Caller = caller, Upstreams = upstreams, Body = body, Facts = endpoint.IsMetered ? facts : null, SentModel = model,
+            Http = http,
+            OperationId = operationId,
+            Format = format,
+            Operation = operation,
+            Path = endpoint.ProviderPath + http.Request.QueryString.Value,
+            Caller = caller,
+            Upstreams = upstreams,
+            Body = body,
+            Facts = endpoint.IsMetered ? facts : null,
+            SentModel = model,
         };
         if (call.Facts is not null && keeper.IsOn)
         {

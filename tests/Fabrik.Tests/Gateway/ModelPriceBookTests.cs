@@ -63,7 +63,11 @@ public sealed class ModelPriceBookTests
     public void No_call_costs_more_than_was_reserved_for_it()
     {
         var calls = from price in Gen.Elements(Book.Models.Append(Book.Of(null, "nobody")).ToArray())
-                    from input in Gen.Choose(0, 600_000) from read in Gen.Choose(0, input) from write in Gen.Choose(0, input - read) from hour in Gen.Choose(0, input - read - write) from output in Gen.Choose(0, 20_000)
+                    from input in Gen.Choose(0, 600_000)
+                    from read in Gen.Choose(0, input)
+                    from write in Gen.Choose(0, input - read)
+                    from hour in Gen.Choose(0, input - read - write)
+                    from output in Gen.Choose(0, 20_000)
                     select (price, new TokenCounts(input - read - write - hour, read, write, hour, output, 0, 0));
         Prop.ForAll(calls.ToArbitrary(), one =>
             ModelPriceBook.MicrosOf(one.price, one.Item2, null) <= ModelPriceBook.MostMicros(one.price, one.Item2.AllInput, one.Item2.Output) && ModelPriceBook.MicrosOf(one.price, one.Item2, null) >= 0).QuickCheckThrowOnFailure();

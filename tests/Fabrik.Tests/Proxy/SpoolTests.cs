@@ -117,8 +117,17 @@ public sealed class SpoolTests : IDisposable
 
     private static UsageEvent Event(int number) => new()
     {
-        Id = number.ToString(System.Globalization.CultureInfo.InvariantCulture), OperationId = "o", StartedAt = DateTimeOffset.UnixEpoch, Operation = Operation.Chat, Provider = "first", RequestedModel = "m", SentModel = "m",
-        Currency = "USD", PriceVersion = "1", Outcome = AttemptOutcome.Lost, Estimated = true,
+        Id = number.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        OperationId = "o",
+        StartedAt = DateTimeOffset.UnixEpoch,
+        Operation = Operation.Chat,
+        Provider = "first",
+        RequestedModel = "m",
+        SentModel = "m",
+        Currency = "USD",
+        PriceVersion = "1",
+        Outcome = AttemptOutcome.Lost,
+        Estimated = true,
     };
 
     private static UsageEvent Settled(int number) => Event(number) with { Outcome = AttemptOutcome.Completed, Estimated = false };

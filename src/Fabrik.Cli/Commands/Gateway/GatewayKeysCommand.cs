@@ -96,14 +96,18 @@ public static class GatewayKeysCommand
                 {
                     await cluster.CreateAsync(Kinds.Secret, Names.GatewayNamespace, new JsonObject
                     {
-                        ["apiVersion"] = "v1", ["kind"] = "Secret", ["metadata"] = new JsonObject { ["name"] = Names.Objects.VirtualKeySecret }, ["data"] = new JsonObject { [Names.Objects.VirtualKeyFile] = data },
+                        ["apiVersion"] = "v1",
+                        ["kind"] = "Secret",
+                        ["metadata"] = new JsonObject { ["name"] = Names.Objects.VirtualKeySecret },
+                        ["data"] = new JsonObject { [Names.Objects.VirtualKeyFile] = data },
                     }, cancel);
                 }
                 else
                 {
                     await cluster.PatchAsync(Kinds.Secret, Names.GatewayNamespace, Names.Objects.VirtualKeySecret, PatchType.Merge, new JsonObject
                     {
-                        ["metadata"] = new JsonObject { ["resourceVersion"] = secret.ResourceVersion }, ["data"] = new JsonObject { [Names.Objects.VirtualKeyFile] = data },
+                        ["metadata"] = new JsonObject { ["resourceVersion"] = secret.ResourceVersion },
+                        ["data"] = new JsonObject { [Names.Objects.VirtualKeyFile] = data },
                     }, cancel);
                 }
 

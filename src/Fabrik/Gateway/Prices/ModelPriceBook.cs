@@ -25,9 +25,15 @@ public sealed class ModelPriceBook
         var steps = models.Values.SelectMany(row => row.Above.Cast<TokenPrices>().Prepend(row)).ToList();
         ceiling = (ownCeiling ?? new ModelPrice
         {
-            Name = "", Input = steps.Max(row => row.Input), Output = steps.Max(row => row.Output), CacheRead = steps.Max(row => row.CacheRead ?? 0),
-            CacheWrite = steps.Max(row => row.CacheWrite ?? 0), CacheWriteHour = steps.Max(row => row.CacheWriteHour ?? 0), Source = "the dearest of every class: the model is in no price book",
-        }) with { IsUnknown = true };
+            Name = "",
+            Input = steps.Max(row => row.Input),
+            Output = steps.Max(row => row.Output),
+            CacheRead = steps.Max(row => row.CacheRead ?? 0),
+            CacheWrite = steps.Max(row => row.CacheWrite ?? 0),
+            CacheWriteHour = steps.Max(row => row.CacheWriteHour ?? 0),
+            Source = "the dearest of every class: the model is in no price book",
+        }) with
+        { IsUnknown = true };
     }
 
     /// <summary>What Fabrik ships.</summary>

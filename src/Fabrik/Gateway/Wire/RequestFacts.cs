@@ -111,8 +111,16 @@ public sealed record RequestFacts
         if (reader.BytesConsumed < body.Length && reader.Read()) throw new FormatException("The request's body must be one JSON object.");
         return new RequestFacts
         {
-            Operation = operation, Model = model, ModelAt = modelAt, Stream = stream, MaxOutput = most > 0 ? most * choices : null, AsksForUsage = asks,
-            StreamOptionsAt = optionsAt, IncludeUsageAt = usageAt, SaysStore = saysStore, Refused = refused,
+            Operation = operation,
+            Model = model,
+            ModelAt = modelAt,
+            Stream = stream,
+            MaxOutput = most > 0 ? most * choices : null,
+            AsksForUsage = asks,
+            StreamOptionsAt = optionsAt,
+            IncludeUsageAt = usageAt,
+            SaysStore = saysStore,
+            Refused = refused,
         };
     }
 
