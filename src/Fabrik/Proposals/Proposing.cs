@@ -23,6 +23,7 @@ public static class Proposing
     public const string RefusedBefore = "refused_before";
     public const string NeverDecided = "never_decided";
     public const string EnoughOpen = "enough_open";
+    public const string NamespaceGone = "namespace_gone";
 
     /// <summary>Proposed and queued at a time: three run at once, and a person has to be able to read them. What is worth more goes first.</summary>
     public const int MostOpen = 30;
@@ -37,10 +38,11 @@ public static class Proposing
 
     /// <param name="profiles">Those in which something is new.</param>
     /// <param name="changes">All there are.</param>
+    /// <param name="namespaces">Names of all there are: runs are remembered for longer than some namespaces last.</param>
     /// <param name="policy">For the forecast: share, confidence, least runs.</param>
     /// <param name="prices">For what a run costs.</param>
     /// <param name="now">For how long a refusal has held.</param>
-    public static IEnumerable<Proposal> Of(IEnumerable<SpecProfile> profiles, IReadOnlyList<OptimizationChange> changes, PolicySpec policy, PriceBook prices, DateTimeOffset now)
+    public static IEnumerable<Proposal> Of(IEnumerable<SpecProfile> profiles, IReadOnlyList<OptimizationChange> changes, IReadOnlySet<string> namespaces, PolicySpec policy, PriceBook prices, DateTimeOffset now)
     {
         if (policy.Paused) yield break;
         var room = MostOpen - changes.Count(change => change.Phase is Phase.Proposed or Phase.Queued);
@@ -48,7 +50,7 @@ public static class Proposing
         var suggested = profiles.SelectMany(profile => Sizing.Of(profile, prices).Select(suggestion => (Profile: profile, Suggestion: suggestion)));
         foreach (var (profile, suggestion) in suggested.OrderByDescending(one => one.Suggestion.GainPerDay))
         {
-            var refused = Objection(profile.Target, suggestion, changes, now) ?? (room <= 0 ? EnoughOpen : null);
+            var refused = (namespaces.Contains(profile.Target.Namespace) ? Objection(profile.Target, suggestion, changes, now) : NamespaceGone) ?? (room <= 0 ? EnoughOpen : null);
             if (refused is null)
             {
                 var forecast = Decided(suggestion, policy, forecasts);

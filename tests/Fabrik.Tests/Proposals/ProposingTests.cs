@@ -9,6 +9,7 @@ namespace Fabrik.Tests.Proposals;
 public sealed class ProposingTests
 {
     private static readonly DateTimeOffset Now = Start.AddDays(10);
+    private static readonly HashSet<string> Namespaces = ["agents", "other"];
 
     [Fact]
     public void Checklist_38_and_64_a_proposal_says_all_that_a_person_asks_and_any_api_server_takes_it()
@@ -69,7 +70,7 @@ public sealed class ProposingTests
     public void What_can_never_be_decided_is_not_proposed()
     {
         var rare = Of(Enumerable.Range(0, 40).Select(i => i % 5 == 0 ? 3.0 * Gi : Gi), Given(2 * Gi), everyMinutes: 60 * 16);
-        var proposal = Proposing.Of([rare], [], new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
+        var proposal = Proposing.Of([rare], [], Namespaces, new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
         (proposal.Change, proposal.Refused).ShouldBe((null, Proposing.NeverDecided));
     }
 
@@ -82,16 +83,23 @@ public sealed class ProposingTests
             profile.Target = new ProfileTarget("agents", null, $"spec-{number}", null);
             return profile;
         }).ToList();
-        var proposals = Proposing.Of(profiles, [], new PolicySpec(), PriceBook.Default, Now).ToList();
+        var proposals = Proposing.Of(profiles, [], Namespaces, new PolicySpec(), PriceBook.Default, Now).ToList();
         proposals.Count(one => one.Change is not null).ShouldBe(Proposing.MostOpen);
         proposals.Where(one => one.Change is null).ShouldAllBe(one => one.Refused == Proposing.EnoughOpen);
         proposals.Select(one => one.Suggestion.GainPerDay).ShouldBeInOrder(SortDirection.Descending);
         var open = proposals.Select(one => one.Change).OfType<OptimizationChange>().ToList();
-        Proposing.Of(profiles, open, new PolicySpec(), PriceBook.Default, Now).ShouldAllBe(one => one.Refused != null);
+        Proposing.Of(profiles, open, Namespaces, new PolicySpec(), PriceBook.Default, Now).ShouldAllBe(one => one.Refused != null);
     }
 
     [Fact]
-    public void Paused_nothing_is_proposed() => Proposing.Of([Profile()], [], new PolicySpec { Paused = true }, PriceBook.Default, Now).ShouldBeEmpty();
+    public void Paused_nothing_is_proposed() => Proposing.Of([Profile()], [], Namespaces, new PolicySpec { Paused = true }, PriceBook.Default, Now).ShouldBeEmpty();
+
+    [Fact]
+    public void Nothing_is_proposed_for_a_namespace_that_is_gone()
+    {
+        var proposal = Proposing.Of([Profile()], [], new HashSet<string> { "other" }, new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
+        (proposal.Change, proposal.Refused).ShouldBe((null, Proposing.NamespaceGone));
+    }
 
     [Fact]
     public void A_name_that_an_earlier_change_has_gets_a_number()
@@ -117,7 +125,7 @@ public sealed class ProposingTests
         Should.Throw<FormatException>(() => PriceBook.Load(path)).Message.ShouldContain("JSON with validFrom");
     }
 
-    private static Proposal Propose(params OptimizationChange[] changes) => Proposing.Of([Profile()], changes, new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
+    private static Proposal Propose(params OptimizationChange[] changes) => Proposing.Of([Profile()], changes, Namespaces, new PolicySpec(), PriceBook.Default, Now).ShouldHaveSingleItem();
 
     private static SpecProfile Profile() => Of(LogNormal(400, 2 * Gi / Math.Exp(0.385 * 0.463), 0.463), Given(2 * Gi, Gi));
 
