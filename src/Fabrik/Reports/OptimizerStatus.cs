@@ -59,32 +59,10 @@ public sealed record OptimizerStatus
             Proposed = Which((change, line) => change.Phase == Phase.Proposed && !line.NeedsPerson),
             Applied = Which((change, line) => change.Phase is Phase.Applied or Phase.Approved && !line.NeedsPerson),
             RolledBack = Which((change, line) => change.Phase == Phase.RolledBack && (line.Since is not { } since || now - since <= Lately)),
-            Health = OptimizerHealth.Of(all.Select(one => (one.Change, one.Line.Since)), now),
+            Health = OptimizerHealth.Of([.. all.Select(one => (one.Change, one.Line.Since))], reports, now),
             IncidentsDue = [.. incidents.Where(incident => incident.ReviewedAt is null).OrderBy(incident => incident.ReviewBy)],
             EvidenceMissing = evidenceMissing,
         };
-    }
-}
-
-/// <summary>What came of the experiments that ended within 30 days.</summary>
-/// <param name="Completed">Applied, rolled back or rejected after a trial.</param>
-/// <param name="Improved">Of those, applied and still so.</param>
-public sealed record OptimizerHealth(int Completed, int Improved, int RolledBack)
-{
-    public static readonly TimeSpan Period = TimeSpan.FromDays(30);
-
-    /// <summary>Fractions; null where nothing was completed. Below 0.7 and above 0.15 something is wrong with what is proposed or how it is tried.</summary>
-    public double? SuccessRate => Completed == 0 ? null : (double)Improved / Completed;
-    public double? RollbackRate => Completed == 0 ? null : (double)RolledBack / Completed;
-
-    /// <param name="changes">Each with the time it came into its phase, where that is known; else the time of its creation counts.</param>
-    /// <param name="now">End of the period.</param>
-    public static OptimizerHealth Of(IEnumerable<(OptimizationChange Change, DateTimeOffset? Since)> changes, DateTimeOffset now)
-    {
-        var ended = changes.Where(one => now - (one.Since ?? one.Change.Metadata.CreationTimestamp ?? DateTimeOffset.MinValue) <= Period)
-            .Select(one => one.Change)
-            .Where(change => change.Phase is Phase.Applied or Phase.RolledBack || (change.Phase == Phase.Rejected && change.Status.StartedAt is not null)).ToList();
-        return new OptimizerHealth(ended.Count, ended.Count(change => change.Phase == Phase.Applied), ended.Count(change => change.Phase == Phase.RolledBack));
     }
 }
 
