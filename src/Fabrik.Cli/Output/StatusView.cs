@@ -31,7 +31,7 @@ public static class StatusView
         foreach (var incident in status.IncidentsDue)
         {
             var due = incident.ReviewBy is { } by ? by > now ? $"to be reviewed within {Age.Of(by - now)}" : $"review overdue for {Age.Of(now - by)}" : "to be reviewed";
-            view.Line(0, $"Incident {incident.Id}: {incident.Change} was rolled back {Age.Of(now - incident.At)} ago, {incident.Reason}; {due}", Colours.Red);
+            view.Line(0, $"Incident {incident.Id}: {incident.Change} was rolled back {Age.Of(now - incident.At)} ago, {incident.Reason}; {due}. A false alarm: fabrik optimizer changes approve {incident.Change} takes it up again with half the share. Rightly so: fabrik optimizer changes reject {incident.Change} --reason TEXT confirms it", Colours.Red);
         }
 
         view.Section("Running", status.Running, line =>
@@ -43,8 +43,9 @@ public static class StatusView
                 view.Field("Runs", EvidenceText.Arms(report));
                 view.Field("Shown", EvidenceText.Shown(report));
                 view.Field("Confidence", report.Evidence is { } evidence ? EvidenceText.Confidence(evidence, line.Goal) : null);
-                view.Field("Decision", EvidenceText.When(report));
             }
+
+            view.Field("Decision", line.Report is { Forecast: not null } told ? EvidenceText.When(told) : line.NoForecast ?? (line.Report is null ? "cannot be told: what its runs have shown is not known here" : null));
 
             view.Field(line.Report is { Verdict: not (null or "continue") } ? "Why" : "Not yet", line.Report is { Reasons.Count: > 0 } said ? string.Join("; ", said.Reasons) : line.NotYet ?? line.Reason ?? (status.EvidenceMissing is null ? "not analysed so far" : null));
         });

@@ -43,6 +43,7 @@ public sealed record OptimizerStatus
         PolicySpec policy, PolicyStatus? policyStatus, IEnumerable<OptimizationChange> changes, IReadOnlyDictionary<string, ExperimentReport> reports, IEnumerable<IncidentReport> incidents, string? evidenceMissing, DateTimeOffset now)
     {
         var all = changes.Select(change => (Change: change, Line: ChangeStatusLine.Of(change, policy, reports.GetValueOrDefault(change.Name), now)))
+            .Select(one => evidenceMissing is not null && one.Line.Report is null ? one with { Line = one.Line with { NoForecast = null } } : one)
             .OrderBy(one => one.Line.Since ?? one.Change.Metadata.CreationTimestamp ?? DateTimeOffset.MinValue).ToList();
         IReadOnlyList<ChangeStatusLine> Which(Func<OptimizationChange, ChangeStatusLine, bool> which) => [.. all.Where(one => which(one.Change, one.Line)).Select(one => one.Line)];
         return new OptimizerStatus
@@ -78,6 +79,9 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
     /// <summary>Runs that are missing before anything can be decided, and when they will have come at the rate so far; null where there are enough.</summary>
     public string? NotYet { get; init; }
 
+    /// <summary>Why nobody can tell when it will be decided; null where there is a forecast or a verdict, and where nothing is to be decided.</summary>
+    public string? NoForecast { get; init; }
+
     public static ChangeStatusLine Of(OptimizationChange change, PolicySpec policy, ExperimentReport? report, DateTimeOffset now)
     {
         var status = change.Status;
@@ -87,18 +91,32 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
             Phase.Applied => status.LastAppliedAt,
             _ => null,
         } ?? status.Conditions.Where(condition => condition.Status == "True").Max(condition => condition.LastTransitionTime);
+        var isTried = change.Phase is Phase.ExperimentRunning or Phase.Analyzing;
+        var forecast = isTried && report is not null ? report.Forecast ?? ForecastReport.Of(change, report) : report?.Forecast;
         return new ChangeStatusLine(
             change.Name, change.Spec.Type, Words(change.Spec.Change), Words(change.Spec.Target), change.Phase, change.Spec.Risk, change.Spec.Goal,
             since, status.Share, NeedsApproval(change, policy, report), status.Reason ?? status.Conditions.LastOrDefault(condition => condition.Message is { Length: > 0 })?.Message)
         {
-            Report = report is null ? null : report with { Points = null, Forecast = report.Forecast ?? (change.Phase is Phase.ExperimentRunning or Phase.Analyzing ? ForecastReport.Of(change, report) : null) },
-            NotYet = change.Phase is Phase.ExperimentRunning or Phase.Analyzing && report is not null ? TooFew(report, policy.Experiments.MinimumRunsPerArm) : null,
+            Report = report is null ? null : report with { Points = null, Forecast = forecast },
+            NotYet = isTried && report is not null ? TooFew(report, policy.Experiments.MinimumRunsPerArm) : null,
+            NoForecast = isTried && forecast is null && report?.Verdict is null or "continue" ? WithoutForecast(change, report, policy.Experiments.MinimumRunsPerArm) : null,
         };
     }
 
+    private static string WithoutForecast(OptimizationChange change, ExperimentReport? report, int least)
+    {
+        if (report is null) return $"cannot be told yet: 0 of {least} runs";
+        var (arm, name) = Smaller(report);
+        return arm.Runs < least ? $"cannot be told yet: {arm.Runs} of {least} {name} runs"
+            : change.Spec.Evidence?.Figures.GetValueOrDefault(Names.Figures.ForecastRuns90) is > 0 ? "cannot be told: it has had more runs than its forecast spoke of"
+            : "cannot be told: it was proposed without a forecast";
+    }
+
+    private static (ArmReport Arm, string Name) Smaller(ExperimentReport report) => report.Treatment.Runs <= report.Control.Runs ? (report.Treatment, "treated") : (report.Control, "control");
+
     private static string? TooFew(ExperimentReport report, int least)
     {
-        var (arm, name) = report.Treatment.Runs <= report.Control.Runs ? (report.Treatment, "treated") : (report.Control, "control");
+        var (arm, name) = Smaller(report);
         if (arm.Runs >= least) return null;
         var text = $"{arm.Runs} of at least {least} {name} runs have ended";
         if (arm.Runs < 2 || report.FirstRunAt is not { } first || report.LastRunAt is not { } last || last <= first) return text;
