@@ -1,26 +1,39 @@
 using Fabrik.Costs;
+using Fabrik.CronJobs.Runs;
 using Fabrik.CronJobs.Usage;
 using Fabrik.Kubernetes;
+using Fabrik.Kubernetes.Configuration;
+using Fabrik.Storage;
 
 namespace Fabrik.CronJobs;
 
 public static class Program
 {
-    public static async Task Main(string[] args)
+    public static async Task<int> Main(string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning); // each request is in the metrics
-        builder.Services.AddFabrikCronJobs(new CronJobsOptions
+        try
         {
-            Cluster = ClusterConfig.Default(),
-            DataDirectory = Environment.GetEnvironmentVariable(Names.Variables.DataDirectory) ?? CronJobsOptions.DefaultDataDirectory,
-            AssignmentKeyFile = Environment.GetEnvironmentVariable(Names.Variables.AssignmentKeyFile),
-            Prometheus = PrometheusOptions.Read(Environment.GetEnvironmentVariable),
-            Prices = Environment.GetEnvironmentVariable(Names.Variables.PriceBook) is { Length: > 0 } book ? PriceBook.Load(book) : PriceBook.Default,
-            MetricsPort = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.MetricsPort), out var port) ? port : CronJobsOptions.DefaultMetricsPort,
-        });
-        var app = builder.Build();
-        app.MapFabrikCronJobs();
-        await app.RunAsync();
+            builder.Services.AddFabrikCronJobs(new CronJobsOptions
+            {
+                Cluster = ClusterConfig.Default(),
+                DataDirectory = Environment.GetEnvironmentVariable(Names.Variables.DataDirectory) ?? CronJobsOptions.DefaultDataDirectory,
+                AssignmentKeyFile = Environment.GetEnvironmentVariable(Names.Variables.AssignmentKeyFile),
+                Prometheus = PrometheusOptions.Read(Environment.GetEnvironmentVariable),
+                Prices = Environment.GetEnvironmentVariable(Names.Variables.PriceBook) is { Length: > 0 } book ? PriceBook.Load(book) : PriceBook.Default,
+                MetricsPort = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.MetricsPort), out var port) ? port : CronJobsOptions.DefaultMetricsPort,
+            });
+            var app = builder.Build();
+            app.Services.GetRequiredService<RunObserver>(); // with the database and the keys: the host would write what they throw with its stack
+            app.MapFabrikCronJobs();
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception e) when (e is CronJobsException or KubeconfigException or StorageException or FormatException)
+        {
+            await Console.Error.WriteLineAsync($"fabrik scheduler: {e.Message}");
+            return 1;
+        }
     }
 }

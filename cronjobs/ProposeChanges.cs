@@ -19,6 +19,7 @@ public sealed partial class ProposeChanges(
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
     private const int PageSize = 5_000;
+    private const string NameTaken = "name_taken";
 
     /// <summary>Between two times that profiles are stored; what a kill undoes is taken in anew.</summary>
     private const int RunsAtOnce = 250_000;
@@ -35,15 +36,17 @@ public sealed partial class ProposeChanges(
         var policy = await objects.PolicyAsync(ct);
         if (policy.Paused) return true; // what is new stays so until it is resumed
         var namespaces = (await objects.NamespacesAsync(ct)).Select(one => one.Name).ToHashSet(StringComparer.Ordinal);
+        var all = true;
         foreach (var proposal in Proposing.Of(changed, changes, namespaces, policy, options.Prices, options.ClusterClock.GetUtcNow()))
         {
             if (!metrics.Leading) return false;
-            told.Proposed(proposal.Refused);
-            if (proposal.Change is { } change) await CreateAsync(change, ct);
-            else Log.NotProposed(logger, proposal.Target.ToString(), proposal.Suggestion.Resource, proposal.Refused!);
+            var refused = proposal.Refused;
+            if (proposal.Change is { } change && !await CreateAsync(change, ct)) (refused, all) = (NameTaken, false);
+            told.Proposed(refused);
+            if (refused is not null) Log.NotProposed(logger, proposal.Target.ToString(), proposal.Suggestion.Resource, refused);
         }
 
-        profiles.Proposed(revision);
+        if (all) profiles.Proposed(revision); // else the next run looks again, and sees who has the name
         return true;
     }
 
@@ -78,7 +81,8 @@ public sealed partial class ProposeChanges(
         }
     }
 
-    private async Task CreateAsync(OptimizationChange change, CancellationToken ct)
+    /// <returns>False where another change has the name.</returns>
+    private async Task<bool> CreateAsync(OptimizationChange change, CancellationToken ct)
     {
         var body = JsonSerializer.SerializeToNode(change, ObjectJson.Default.OptimizationChange)!.AsObject();
         body["apiVersion"] = Names.ApiVersion;
@@ -89,11 +93,28 @@ public sealed partial class ProposeChanges(
         {
             await cluster.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, body, ct, new WriteOptions { FieldManager = Names.FieldManager });
             Log.Proposed(logger, change.Name, change.Spec.Rationale);
+            return true;
         }
         catch (KubernetesException e) when (e.IsAlreadyExists)
         {
-            // Made before a kill, or by another replica a moment ago.
+            return await IsOpenAsync(change, ct);
         }
+    }
+
+    /// <summary>Whether what has the name is the same proposal: made by another replica since the changes were listed, and not what a person made and ended in that time.</summary>
+    private async Task<bool> IsOpenAsync(OptimizationChange change, CancellationToken ct)
+    {
+        try
+        {
+            var found = ObjectJson.Change((await cluster.GetAsync(Kinds.OptimizationChange, Names.SystemNamespace, change.Name, ct)).Json);
+            return found.Phase is not (Phase.Rejected or Phase.RolledBack) && found.Spec.Change == change.Spec.Change && JsonElement.DeepEquals(Target(found), Target(change));
+        }
+        catch (Exception e) when (e is JsonException or KubernetesException { IsNotFound: true })
+        {
+            return false;
+        }
+
+        static JsonElement Target(OptimizationChange one) => JsonSerializer.SerializeToElement(one.Spec.Target, ObjectJson.Default.ChangeTarget);
     }
 
     private static partial class Log

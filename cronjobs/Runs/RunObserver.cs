@@ -25,12 +25,25 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     private const string JobEvents = "involvedObject.kind=Job";
 
     // Read at once, so that a wrong file is found at start.
-    private readonly AssignmentKeys? keys = options.AssignmentKeyFile is { } file ? AssignmentKeyFile.Parse(File.ReadAllBytes(file)) : null;
+    private readonly AssignmentKeys? keys = Keys(options.AssignmentKeyFile);
     private readonly Lock gate = new();
     private Session? session;
 
     /// <summary>True once everything was listed: what is gone is known to be gone.</summary>
     public bool Synchronised => session is { } running && running.All.All(informer => informer.Synchronised);
+
+    private static AssignmentKeys? Keys(string? file)
+    {
+        if (file is null) return null;
+        try
+        {
+            return AssignmentKeyFile.Parse(File.ReadAllBytes(file));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new CronJobsException($"{file} cannot be used as the file of assignment keys: {e.Message}. Set {Names.Variables.AssignmentKeyFile} to the file that the webhook signs with", e);
+        }
+    }
 
     /// <summary>Observes until cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)

@@ -1,9 +1,14 @@
+using System.Reflection.Metadata;
+using System.Reflection.Metadata.Ecma335;
+using System.Reflection.PortableExecutable;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using Fabrik.CronJobs.Usage;
 using Fabrik.Tests.Support;
 
 namespace Fabrik.Tests;
 
-public class ArchitectureTests
+public partial class ArchitectureTests
 {
     private static readonly Dictionary<string, string[]> Allowed = new(StringComparer.Ordinal)
     {
@@ -33,4 +38,34 @@ public class ArchitectureTests
         actual.Keys.Order(StringComparer.Ordinal).ShouldBe(Allowed.Keys.Order(StringComparer.Ordinal));
         foreach (var (project, references) in actual) references.ShouldBe(Allowed[project], project);
     }
+
+    /// <summary>Examples in messages, and the name that Kubernetes itself has in a message that is repeated.</summary>
+    private static readonly string[] Told = ["HOST", "prometheus.monitoring", "www.iana.org"];
+
+    [Theory]
+    [InlineData("Fabrik.Core")]
+    [InlineData("Fabrik.Kubernetes")]
+    [InlineData("Fabrik.Storage")]
+    [InlineData("Fabrik.Api")]
+    [InlineData("Fabrik.CronJobs")]
+    [InlineData("Fabrik.Webhook")]
+    public void Checklist_36_what_runs_in_the_cluster_knows_no_address_by_itself_neither_inside_nor_outside(string assembly)
+    {
+        PrometheusOptions.Read(_ => null).ShouldBeNull();
+        Literals(assembly).SelectMany(literal => Address().Matches(literal)).Select(found => found.Groups["host"].Value).Except(Told).ShouldBeEmpty();
+    }
+
+    /// <summary>Every text that stands in the code of an assembly.</summary>
+    private static IEnumerable<string> Literals(string assembly)
+    {
+        using var file = new PEReader(File.OpenRead(Path.Combine(AppContext.BaseDirectory, assembly + ".dll")));
+        var metadata = file.GetMetadataReader();
+        var found = new List<string>();
+        for (var literal = MetadataTokens.UserStringHandle(1); !literal.IsNil; literal = metadata.GetNextHandle(literal)) found.Add(metadata.GetUserString(literal));
+        found.Count.ShouldBeGreaterThan(10);
+        return found;
+    }
+
+    [GeneratedRegex("(https?|wss?)://(?<host>[^/:\\s\"'{]+)", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex Address();
 }

@@ -13,6 +13,9 @@ public static class StatusCommand
 {
     private const int MostIncidents = 1000;
 
+    /// <summary>Rollouts, the newest first, that the API is asked about: a request each.</summary>
+    private const int MostApplied = 50;
+
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
         var command = new Command("status", "What runs, what it has shown, when it will be decided and why not yet; what waits, and what was taken back");
@@ -27,7 +30,9 @@ public static class StatusCommand
         var scope = globals.ChangeScope(parsed);
         var (policy, unread) = await PolicyAsync(reader, cancel);
         var changes = (await reader.ChangesAsync(scope, cancel)).Select(item => ObjectJson.Change(item.Json)).ToList();
-        var (newest, missing) = await reader.ReportsAsync(changes.Where(change => change.Phase is Phase.ExperimentRunning or Phase.Analyzing or Phase.Approved).Select(change => change.Name), cancel);
+        var open = changes.Where(change => change.Phase is Phase.ExperimentRunning or Phase.Analyzing or Phase.Approved);
+        var applied = changes.Where(change => change.Phase == Phase.Applied && clock.GetUtcNow() - change.Status.LastAppliedAt <= OptimizerHealth.Period).OrderByDescending(change => change.Status.LastAppliedAt).Take(MostApplied);
+        var (newest, missing) = await reader.ReportsAsync(open.Concat(applied).Select(change => change.Name), cancel);
         var (incidents, unknown) = await reader.ListAsync($"{Names.Paths.Incidents}?open=true", ReportJson.Default.IncidentReport, MostIncidents, cancel);
         var status = OptimizerStatus.Of(policy?.Spec ?? new PolicySpec(), policy?.Status, changes, newest, incidents, missing, clock.GetUtcNow());
 

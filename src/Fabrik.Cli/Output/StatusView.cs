@@ -1,3 +1,4 @@
+using System.Globalization;
 using Fabrik.Experiments;
 using Fabrik.Reports;
 
@@ -30,7 +31,7 @@ public static class StatusView
         foreach (var incident in status.IncidentsDue)
         {
             var due = incident.ReviewBy is { } by ? by > now ? $"to be reviewed within {Age.Of(by - now)}" : $"review overdue for {Age.Of(now - by)}" : "to be reviewed";
-            view.Line(0, $"Incident {incident.Id}: {incident.Change} was rolled back {Age.Of(now - incident.At)} ago, {incident.Reason}; {due}", Colours.Red);
+            view.Line(0, $"Incident {incident.Id}: {incident.Change} was rolled back {Age.Of(now - incident.At)} ago, {incident.Reason}; {due}. A false alarm: fabrik optimizer changes approve {incident.Change} takes it up again with half the share. Rightly so: fabrik optimizer changes reject {incident.Change} --reason TEXT confirms it", Colours.Red);
         }
 
         view.Section("Running", status.Running, line =>
@@ -42,8 +43,9 @@ public static class StatusView
                 view.Field("Runs", EvidenceText.Arms(report));
                 view.Field("Shown", EvidenceText.Shown(report));
                 view.Field("Confidence", report.Evidence is { } evidence ? EvidenceText.Confidence(evidence, line.Goal) : null);
-                view.Field("Decision", EvidenceText.When(report));
             }
+
+            view.Field("Decision", line.Report is { Forecast: not null } told ? EvidenceText.When(told) : line.NoForecast ?? (line.Report is null ? "cannot be told: what its runs have shown is not known here" : null));
 
             view.Field(line.Report is { Verdict: not (null or "continue") } ? "Why" : "Not yet", line.Report is { Reasons.Count: > 0 } said ? string.Join("; ", said.Reasons) : line.NotYet ?? line.Reason ?? (status.EvidenceMissing is null ? "not analysed so far" : null));
         });
@@ -79,11 +81,16 @@ public static class StatusView
         {
             view.Line(0, "");
             view.Line(0, $"Last {OptimizerHealth.Period.TotalDays:0} days: {health.Completed} experiments ended, {success * 100:0} % led to an improvement (should be above 80), {rollbacks * 100:0} % were rolled back (should be below 10)", success < 0.7 || rollbacks > 0.15 ? Colours.Yellow : null);
+            view.Line(0, $"From proposal to rollout: {(health.DaysToRollout is { } days ? string.Create(CultureInfo.InvariantCulture, $"{days:0.#} days at the median") : "no data")} (should be below 7)", health.DaysToRollout > 14 ? Colours.Yellow : null);
+            view.Line(0, $"Cost of the runs that got what was applied: {(health.CostSavings is { } savings ? Saved(savings) : "no data")} (should be more than 5 % less)", health.CostSavings?.Fraction < 0 ? Colours.Yellow : null);
         }
 
         if (status.Running.Count + status.Waiting.Count + status.Queued.Count + status.RolledBack.Count + status.Proposed.Count + status.Applied.Count == 0)
             view.Line(0, "There are no changes yet. They are proposed once runs have shown something to improve: fabrik runs list");
     }
+
+    private static string Saved(CostSavings savings) => string.Create(
+        CultureInfo.InvariantCulture, $"{Math.Abs(savings.Fraction) * 100:0.#} % {(savings.Fraction < 0 ? "more" : "less")}, {(savings.Measured == savings.Changes ? "as measured" : savings.Measured == 0 ? "as expected at the proposal" : $"measured of {savings.Measured} changes, as expected of {savings.Changes - savings.Measured}")}");
 
     private static string Word(Risk risk) => risk switch { Risk.Low => "low", Risk.Medium => "medium", _ => "high" };
 

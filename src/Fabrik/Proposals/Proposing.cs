@@ -38,7 +38,7 @@ public static class Proposing
 
     /// <param name="profiles">Those in which something is new.</param>
     /// <param name="changes">All there are.</param>
-    /// <param name="namespaces">Names of those there are: Jobs of another will not come again.</param>
+    /// <param name="namespaces">Names of all there are: runs are remembered for longer than some namespaces last.</param>
     /// <param name="policy">For the forecast: share, confidence, least runs.</param>
     /// <param name="prices">For what a run costs.</param>
     /// <param name="now">For how long a refusal has held.</param>
@@ -50,7 +50,7 @@ public static class Proposing
         var suggested = profiles.SelectMany(profile => Sizing.Of(profile, prices).Select(suggestion => (Profile: profile, Suggestion: suggestion)));
         foreach (var (profile, suggestion) in suggested.OrderByDescending(one => one.Suggestion.GainPerDay))
         {
-            var refused = (namespaces.Contains(profile.Target.Namespace) ? null : NamespaceGone) ?? Objection(profile.Target, suggestion, changes, now) ?? (room <= 0 ? EnoughOpen : null);
+            var refused = (namespaces.Contains(profile.Target.Namespace) ? Objection(profile.Target, suggestion, changes, now) : NamespaceGone) ?? (room <= 0 ? EnoughOpen : null);
             if (refused is null)
             {
                 var forecast = Decided(suggestion, policy, forecasts);

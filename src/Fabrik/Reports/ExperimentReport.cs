@@ -50,6 +50,10 @@ public sealed record ExperimentReport
     public RatioReport? Duration { get; init; }
     public RatioReport? Cost { get; init; }
 
+    /// <summary>Runs of both arms that have ended, by the time in which they came; null where that is too short to tell.</summary>
+    [JsonIgnore]
+    public double? RunsPerDay => Treatment.Runs + Control.Runs is > 1 and var runs && LastRunAt - FirstRunAt is { Ticks: > 0 } time ? runs / time.TotalDays : null;
+
     /// <summary>Oldest first; in lists of experiments left out.</summary>
     public IReadOnlyList<EvidencePoint>? Points { get; init; }
 }
@@ -80,8 +84,7 @@ public sealed record ForecastReport(double MedianRuns, double LateRuns, double? 
         if (change.Spec.Evidence?.Figures is not { } figures || figures.GetValueOrDefault(Names.Figures.ForecastRuns) is not (> 0 and var median) || figures.GetValueOrDefault(Names.Figures.ForecastRuns90) is not (> 0 and var late)) return null;
         var counted = report.Treatment.Runs + report.Control.Runs;
         if (counted >= late) return null;
-        var rate = counted > 1 && report.FirstRunAt is { } first && report.LastRunAt is { } last && last > first ? counted / (last - first).TotalDays : (double?)null;
-        return new ForecastReport(median, late, Math.Max(0, median - counted) / rate, (late - counted) / rate);
+        return new ForecastReport(median, late, Math.Max(0, median - counted) / report.RunsPerDay, (late - counted) / report.RunsPerDay);
     }
 }
 

@@ -43,6 +43,7 @@ public sealed record OptimizerStatus
         PolicySpec policy, PolicyStatus? policyStatus, IEnumerable<OptimizationChange> changes, IReadOnlyDictionary<string, ExperimentReport> reports, IEnumerable<IncidentReport> incidents, string? evidenceMissing, DateTimeOffset now)
     {
         var all = changes.Select(change => (Change: change, Line: ChangeStatusLine.Of(change, policy, reports.GetValueOrDefault(change.Name), now)))
+            .Select(one => evidenceMissing is not null && one.Line.Report is null ? one with { Line = one.Line with { NoForecast = null } } : one)
             .OrderBy(one => one.Line.Since ?? one.Change.Metadata.CreationTimestamp ?? DateTimeOffset.MinValue).ToList();
         IReadOnlyList<ChangeStatusLine> Which(Func<OptimizationChange, ChangeStatusLine, bool> which) => [.. all.Where(one => which(one.Change, one.Line)).Select(one => one.Line)];
         return new OptimizerStatus
@@ -59,32 +60,10 @@ public sealed record OptimizerStatus
             Proposed = Which((change, line) => change.Phase == Phase.Proposed && !line.NeedsPerson),
             Applied = Which((change, line) => change.Phase is Phase.Applied or Phase.Approved && !line.NeedsPerson),
             RolledBack = Which((change, line) => change.Phase == Phase.RolledBack && (line.Since is not { } since || now - since <= Lately)),
-            Health = OptimizerHealth.Of(all.Select(one => (one.Change, one.Line.Since)), now),
+            Health = OptimizerHealth.Of([.. all.Select(one => (one.Change, one.Line.Since))], reports, now),
             IncidentsDue = [.. incidents.Where(incident => incident.ReviewedAt is null).OrderBy(incident => incident.ReviewBy)],
             EvidenceMissing = evidenceMissing,
         };
-    }
-}
-
-/// <summary>What came of the experiments that ended within 30 days.</summary>
-/// <param name="Completed">Applied, rolled back or rejected after a trial.</param>
-/// <param name="Improved">Of those, applied and still so.</param>
-public sealed record OptimizerHealth(int Completed, int Improved, int RolledBack)
-{
-    public static readonly TimeSpan Period = TimeSpan.FromDays(30);
-
-    /// <summary>Fractions; null where nothing was completed. Below 0.7 and above 0.15 something is wrong with what is proposed or how it is tried.</summary>
-    public double? SuccessRate => Completed == 0 ? null : (double)Improved / Completed;
-    public double? RollbackRate => Completed == 0 ? null : (double)RolledBack / Completed;
-
-    /// <param name="changes">Each with the time it came into its phase, where that is known; else the time of its creation counts.</param>
-    /// <param name="now">End of the period.</param>
-    public static OptimizerHealth Of(IEnumerable<(OptimizationChange Change, DateTimeOffset? Since)> changes, DateTimeOffset now)
-    {
-        var ended = changes.Where(one => now - (one.Since ?? one.Change.Metadata.CreationTimestamp ?? DateTimeOffset.MinValue) <= Period)
-            .Select(one => one.Change)
-            .Where(change => change.Phase is Phase.Applied or Phase.RolledBack || (change.Phase == Phase.Rejected && change.Status.StartedAt is not null)).ToList();
-        return new OptimizerHealth(ended.Count, ended.Count(change => change.Phase == Phase.Applied), ended.Count(change => change.Phase == Phase.RolledBack));
     }
 }
 
@@ -100,6 +79,9 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
     /// <summary>Runs that are missing before anything can be decided, and when they will have come at the rate so far; null where there are enough.</summary>
     public string? NotYet { get; init; }
 
+    /// <summary>Why nobody can tell when it will be decided; null where there is a forecast or a verdict, and where nothing is to be decided.</summary>
+    public string? NoForecast { get; init; }
+
     public static ChangeStatusLine Of(OptimizationChange change, PolicySpec policy, ExperimentReport? report, DateTimeOffset now)
     {
         var status = change.Status;
@@ -109,18 +91,32 @@ public sealed record ChangeStatusLine(string Name, ChangeType Type, string Chang
             Phase.Applied => status.LastAppliedAt,
             _ => null,
         } ?? status.Conditions.Where(condition => condition.Status == "True").Max(condition => condition.LastTransitionTime);
+        var isTried = change.Phase is Phase.ExperimentRunning or Phase.Analyzing;
+        var forecast = isTried && report is not null ? report.Forecast ?? ForecastReport.Of(change, report) : report?.Forecast;
         return new ChangeStatusLine(
             change.Name, change.Spec.Type, Words(change.Spec.Change), Words(change.Spec.Target), change.Phase, change.Spec.Risk, change.Spec.Goal,
             since, status.Share, NeedsApproval(change, policy, report), status.Reason ?? status.Conditions.LastOrDefault(condition => condition.Message is { Length: > 0 })?.Message)
         {
-            Report = report is null ? null : report with { Points = null, Forecast = report.Forecast ?? (change.Phase is Phase.ExperimentRunning or Phase.Analyzing ? ForecastReport.Of(change, report) : null) },
-            NotYet = change.Phase is Phase.ExperimentRunning or Phase.Analyzing && report is not null ? TooFew(report, policy.Experiments.MinimumRunsPerArm) : null,
+            Report = report is null ? null : report with { Points = null, Forecast = forecast },
+            NotYet = isTried && report is not null ? TooFew(report, policy.Experiments.MinimumRunsPerArm) : null,
+            NoForecast = isTried && forecast is null && report?.Verdict is null or "continue" ? WithoutForecast(change, report, policy.Experiments.MinimumRunsPerArm) : null,
         };
     }
 
+    private static string WithoutForecast(OptimizationChange change, ExperimentReport? report, int least)
+    {
+        if (report is null) return $"cannot be told yet: 0 of {least} runs";
+        var (arm, name) = Smaller(report);
+        return arm.Runs < least ? $"cannot be told yet: {arm.Runs} of {least} {name} runs"
+            : change.Spec.Evidence?.Figures.GetValueOrDefault(Names.Figures.ForecastRuns90) is > 0 ? "cannot be told: it has had more runs than its forecast spoke of"
+            : "cannot be told: it was proposed without a forecast";
+    }
+
+    private static (ArmReport Arm, string Name) Smaller(ExperimentReport report) => report.Treatment.Runs <= report.Control.Runs ? (report.Treatment, "treated") : (report.Control, "control");
+
     private static string? TooFew(ExperimentReport report, int least)
     {
-        var (arm, name) = report.Treatment.Runs <= report.Control.Runs ? (report.Treatment, "treated") : (report.Control, "control");
+        var (arm, name) = Smaller(report);
         if (arm.Runs >= least) return null;
         var text = $"{arm.Runs} of at least {least} {name} runs have ended";
         if (arm.Runs < 2 || report.FirstRunAt is not { } first || report.LastRunAt is not { } last || last <= first) return text;

@@ -60,6 +60,7 @@ internal static class ProposeBenchmark
         var config = ClusterConfig.FromKubeconfig(kubeconfig);
         using var client = new KubernetesClient(config, clock);
         await ClusterSetup.InstallAsync(client, clock, CancellationToken.None);
+        await client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = Kinds.Namespace.Kind, ["metadata"] = new JsonObject { ["name"] = "ci" } }, CancellationToken.None);
         foreach (var (name, slot) in Changes.Select((name, slot) => (name, slot))) await StartedAsync(client, name, slot);
         using var database = Database.Open(directory, clock);
 

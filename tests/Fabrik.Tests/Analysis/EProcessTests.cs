@@ -139,6 +139,17 @@ public class EProcessTests
     }
 
     [Fact]
+    public void Checklist_68_the_same_outcomes_are_enough_for_what_is_cheaper_and_not_for_what_shall_be_better()
+    {
+        var evidence = new Evidence();
+        for (var i = 0; i < 400; i++) evidence.Add("s", new Block(1, 1, 9, 9), new Block(1, 1, 9, 9), -0.05);
+        Judgement.Of(evidence, Goal.Save, new DecisionRules()).Decision.ShouldBe(Decision.Rollout);
+        var verdict = Judgement.Of(evidence, Goal.Win, new DecisionRules());
+        verdict.Decision.ShouldBe(Decision.Continue);
+        verdict.Reasons.ShouldHaveSingleItem().ShouldStartWith("evidence that the treatment is better");
+    }
+
+    [Fact]
     public void A_saving_needs_no_gain_but_no_loss_of_success_nor_of_its_goal()
     {
         var evidence = new Evidence();

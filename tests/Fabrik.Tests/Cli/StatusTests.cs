@@ -41,6 +41,40 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
     }
 
     [Theory]
+    [InlineData(23, 205, false, null, "cannot be told yet: 23 of 30 treated runs")]
+    [InlineData(40, 12, false, "continue", "cannot be told yet: 12 of 30 control runs")]
+    [InlineData(40, 300, false, "continue", "cannot be told: it was proposed without a forecast")]
+    [InlineData(40, 300, true, "continue", "cannot be told: it has had more runs than its forecast spoke of")]
+    [InlineData(20, 150, true, "continue", null)]
+    [InlineData(40, 300, false, "rollout", null)]
+    public void Where_nobody_can_tell_when_it_is_decided_the_status_says_why(int treated, int control, bool forecast, string? verdict, string? expected)
+    {
+        var change = Change("x", Phase.ExperimentRunning);
+        if (forecast) change = With(change, (Fabrik.Names.Figures.ForecastRuns, 200), (Fabrik.Names.Figures.ForecastRuns90, 300));
+        var report = EvidenceTests.Some.Report("x") with { Treatment = new ArmReport(treated, 0, 0), Control = new ArmReport(control, 0, 0), Verdict = verdict, Forecast = null };
+        var (output, status) = (new StringWriter(), Status([change], new() { ["x"] = report }, []));
+
+        StatusView.Write(new Terminal(output, TextWriter.Null), status, Now, wide: false);
+
+        status.Running.Single().NoForecast.ShouldBe(expected);
+        if (expected is not null) output.ToString().ShouldContain("Decision    " + expected);
+        else output.ToString().ShouldNotContain("cannot be told");
+    }
+
+    [Theory]
+    [InlineData(null, "cannot be told yet: 0 of 30 runs")]
+    [InlineData("the API is away", "cannot be told: what its runs have shown is not known here")]
+    public void Where_nothing_was_shown_it_is_told_from_what_is_not_known(string? missing, string expected)
+    {
+        var (output, status) = (new StringWriter(), OptimizerStatus.Of(new PolicySpec(), null, [Change("x", Phase.ExperimentRunning)], new Dictionary<string, ExperimentReport>(), [], missing, Now));
+
+        StatusView.Write(new Terminal(output, TextWriter.Null), status, Now, wide: false);
+
+        output.ToString().ShouldContain("Decision    " + expected);
+        (status.Running.Single().NoForecast is null).ShouldBe(missing is not null);
+    }
+
+    [Theory]
     [InlineData(Risk.Low, true, false)]
     [InlineData(Risk.Medium, true, true)]
     [InlineData(Risk.Low, false, true)]
@@ -70,7 +104,7 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         var text = output.ToString();
         text.Split('\n').ShouldAllBe(line => line.TrimEnd('\r').Length <= width);
         var words = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-        foreach (var expected in (string[])["23 treated, 205 control", "0.87 that it is better", "Not yet 23 of at least 30 treated runs", "in about 72 more runs, 8 days", "to be reviewed within 22m"]) words.ShouldContain(expected);
+        foreach (var expected in (string[])["23 treated, 205 control", "0.87 that it is better", "Not yet 23 of at least 30 treated runs", "in about 72 more runs, 8 days", "to be reviewed within 22m", "fabrik optimizer changes approve bad takes it up again with half the share", "fabrik optimizer changes reject bad --reason TEXT confirms it"]) words.ShouldContain(expected);
         text.ShouldNotContain('\e');
     }
 
@@ -180,6 +214,9 @@ public sealed class StatusTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         (await cluster.FabrikAsync([.. new[] { "optimizer", "history", option, value }.Where(one => one.Length > 0)])).Code.ShouldBe(2);
 
     private static IEnumerable<string> Names(IEnumerable<ChangeStatusLine> lines) => lines.Select(line => line.Name);
+
+    private static OptimizationChange With(OptimizationChange change, params (string Name, double Value)[] figures) =>
+        change with { Spec = change.Spec with { Evidence = new ChangeEvidence { Figures = figures.ToDictionary(one => one.Name, one => one.Value) } } };
 
     private static OptimizerStatus Status(params OptimizationChange[] changes) => Status(changes, [], []);
 

@@ -78,6 +78,63 @@ public sealed class ProposeChangesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_namespace_that_is_gone_gets_no_proposal_until_it_is_there_again_and_has_new_runs()
+    {
+        Write(1, 100, ns: "gone");
+        await ProposeAsync();
+        (await ChangesAsync()).ShouldBeEmpty();
+        await NamespaceAsync("gone");
+        Write(101, 120, ns: "gone");
+        await ProposeAsync();
+        (await ChangesAsync()).ShouldHaveSingleItem().Spec.Target.Namespaces.ShouldBe(["gone"]);
+    }
+
+    [Theory]
+    [InlineData("rejected", "other")]
+    [InlineData("proposed", "other")]
+    [InlineData("rejected", "agents")]
+    public async Task A_name_that_a_person_took_a_moment_ago_is_no_proposal_and_the_next_run_sees_what_it_is(string phase, string ns)
+    {
+        Write(1, 100);
+        string? taken = null;
+        path.Where = request =>
+        {
+            if (request.Method != "POST" || taken is not null) return Cut.Nowhere;
+            var body = JsonNode.Parse((string)request.HttpContext.Items["body"]!)!;
+            var spec = body["spec"]!.DeepClone().AsObject();
+            spec["target"]!["namespaces"] = new JsonArray(ns);
+            cluster.ChangeAsync(taken = (string)body["metadata"]!["name"]!, phase, spec: spec).GetAwaiter().GetResult();
+            return Cut.Nowhere;
+        };
+        await ProposeAsync();
+        (await ChangesAsync()).ShouldHaveSingleItem().Name.ShouldBe(taken);
+
+        await ProposeAsync();
+        var names = (await ChangesAsync()).Select(change => change.Name).Order(StringComparer.Ordinal);
+
+        // What was refused for the same Jobs counts as refused; what is for others only has the name.
+        if (ns == "agents") names.ShouldBe([taken]);
+        else names.ShouldBe([taken, taken + "-2"]);
+    }
+
+    [Fact]
+    public async Task The_same_proposal_that_another_replica_made_a_moment_ago_is_enough()
+    {
+        Write(1, 100);
+        var seen = 0;
+        path.Where = request =>
+        {
+            if (request.Method != "POST" || ++seen > 1) return Cut.Nowhere;
+            var body = JsonNode.Parse((string)request.HttpContext.Items["body"]!)!;
+            cluster.Client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, body, TestContext.Current.CancellationToken).GetAwaiter().GetResult();
+            return Cut.Nowhere;
+        };
+        await ProposeAsync();
+        (await ChangesAsync()).ShouldHaveSingleItem();
+        new ProfileStore(database.Database).Changed().Item1.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Runs_that_are_not_settled_wait()
     {
         Write(1, 100, settled: false);
@@ -88,7 +145,7 @@ public sealed class ProposeChangesTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await cluster.InitializeAsync();
-        await cluster.Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = "agents" } }, TestContext.Current.CancellationToken);
+        await NamespaceAsync("agents");
         path = await Relay.StartAsync(ClusterConfig.FromKubeconfig(cluster.Kubeconfig));
         client = new KubernetesClient(path.Config, TimeProvider.System);
     }
@@ -100,6 +157,9 @@ public sealed class ProposeChangesTests : IAsyncLifetime
         await cluster.DisposeAsync();
         database.Dispose();
     }
+
+    private Task NamespaceAsync(string name) =>
+        cluster.Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = Kinds.Namespace.Kind, ["metadata"] = new JsonObject { ["name"] = name } }, TestContext.Current.CancellationToken);
 
     private Task PausedAsync(bool paused) => cluster.Client.PatchAsync(
         Kinds.OptimizerPolicy, null, Names.PolicyName, PatchType.Apply,
@@ -118,12 +178,12 @@ public sealed class ProposeChangesTests : IAsyncLifetime
     private async Task<IReadOnlyList<OptimizationChange>> ChangesAsync() => (await new OptimizerObjects(cluster.Client, NullLogger<OptimizerObjects>.Instance).ChangesAsync(TestContext.Current.CancellationToken)).Changes;
 
     /// <summary>Every fourth is killed at 2Gi, the others need 1.2Gi.</summary>
-    private void Write(int from, int to, bool settled = true)
+    private void Write(int from, int to, bool settled = true, string ns = "agents")
     {
         var runs = Enumerable.Range(from, to - from + 1).Select(seq => new Run
         {
             Id = $"uid-{seq}",
-            Namespace = "agents",
+            Namespace = ns,
             Name = $"impl-{seq}",
             Arm = Arm.None,
             SpecType = "impl",

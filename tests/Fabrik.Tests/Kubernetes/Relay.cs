@@ -69,7 +69,7 @@ public sealed class Relay : IAsyncDisposable
             request.Content.Headers.TryAddWithoutValidation("Content-Type", context.Request.ContentType);
         }
 
-        using var answer = await http.SendAsync(request);
+        using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, context.RequestAborted);
         if (cut == Cut.BeforeTheAnswer)
         {
             WhenCut();
@@ -77,7 +77,16 @@ public sealed class Relay : IAsyncDisposable
             return;
         }
 
-        await FakeApiServer.Reply(context, (int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        context.Response.StatusCode = (int)answer.StatusCode;
+        context.Response.ContentType = "application/json";
+        try
+        {
+            await answer.Content.CopyToAsync(context.Response.Body, context.RequestAborted); // a watch never ends
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // Who watched has gone.
+        }
     }
 }
 
