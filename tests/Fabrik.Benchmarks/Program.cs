@@ -13,6 +13,8 @@ public static class Program
         ["sizing"] = Sizes.SizingBenchmark.RunAsync,
         ["worlds"] = Worlds.WorldsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,
+        ["gateway"] = Gateway.GatewayBenchmark.RunAsync,
+        [Gateway.GatewayBenchmark.BareYarp] = Gateway.GatewayBenchmark.BareYarpAsync,
     };
 
     public static async Task<int> Main(string[] args)
