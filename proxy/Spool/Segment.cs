@@ -54,17 +54,18 @@ internal sealed unsafe class Segment : IDisposable
     {
         var segment = Map(path, (int)Math.Min(new FileInfo(path).Length, int.MaxValue));
         var at = 0;
-        while (segment.Record(ref at, out _, out _)) segment.written = at;
+        for (var begin = at; segment.Record(ref at, segment.capacity, out var kind, out var payload) && segment.Sum(begin) == Checksum(kind, payload); begin = at) segment.written = at;
         return segment;
     }
 
-    public bool TryWrite(RecordKind kind, ReadOnlySpan<byte> payload)
+    /// <param name="checksum">Of the same, made before: what writes wait for each other for is a copy alone.</param>
+    public bool TryWrite(RecordKind kind, ReadOnlySpan<byte> payload, uint checksum)
     {
         var size = Size(payload.Length);
         if (size > Room) return false;
         var at = start + written;
         payload.CopyTo(new Span<byte>(at + Header, payload.Length));
-        BinaryPrimitives.WriteUInt32LittleEndian(new Span<byte>(at + 4, 4), Checksum(kind, payload));
+        BinaryPrimitives.WriteUInt32LittleEndian(new Span<byte>(at + 4, 4), checksum);
         at[8] = (byte)kind;
         Volatile.Write(ref *(int*)at, payload.Length);
         Volatile.Write(ref written, written + size);
@@ -72,18 +73,17 @@ internal sealed unsafe class Segment : IDisposable
     }
 
     /// <summary>The record at a place; afterwards the place is behind it.</summary>
-    /// <returns>False at the end of what is written, or where a record was cut off.</returns>
-    public bool Record(ref int at, out RecordKind kind, out ReadOnlySpan<byte> payload)
+    /// <param name="end">Bytes that hold records.</param>
+    /// <returns>False at the end.</returns>
+    public bool Record(ref int at, int end, out RecordKind kind, out ReadOnlySpan<byte> payload)
     {
         kind = default;
         payload = default;
-        if (at + Header > capacity) return false;
+        if (at + Header > end) return false;
         var length = Volatile.Read(ref *(int*)(start + at));
-        if (length <= 0 || length > capacity - at - Header) return false;
-        var found = new ReadOnlySpan<byte>(start + at + Header, length);
+        if (length <= 0 || length > end - at - Header) return false;
         kind = (RecordKind)start[at + 8];
-        if (BinaryPrimitives.ReadUInt32LittleEndian(new ReadOnlySpan<byte>(start + at + 4, 4)) != Checksum(kind, found)) return false;
-        payload = found;
+        payload = new ReadOnlySpan<byte>(start + at + Header, length);
         at += Size(length);
         return true;
     }
@@ -100,13 +100,18 @@ internal sealed unsafe class Segment : IDisposable
 
     private static Segment Map(string path, int capacity) => new(path, MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, capacity), capacity);
 
+    private uint Sum(int at) => BinaryPrimitives.ReadUInt32LittleEndian(new ReadOnlySpan<byte>(start + at + 4, 4));
+
     private static int Size(int payload) => (Header + payload + 7) & ~7;
 
-    /// <summary>FNV-1a: against records cut off, not against people.</summary>
-    private static uint Checksum(RecordKind kind, ReadOnlySpan<byte> payload)
+    /// <summary>As FNV-1a, eight bytes at a time: against records cut off, not against people.</summary>
+    public static uint Checksum(RecordKind kind, ReadOnlySpan<byte> payload)
     {
-        var hash = (2166136261u ^ (byte)kind) * 16777619u;
-        foreach (var one in payload) hash = (hash ^ one) * 16777619u;
-        return hash;
+        const ulong prime = 1099511628211;
+        var hash = (14695981039346656037 ^ (byte)kind) * prime;
+        var words = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ulong>(payload);
+        foreach (var word in words) hash = System.Numerics.BitOperations.RotateLeft((hash ^ word) * prime, 31);
+        foreach (var one in payload[(words.Length * 8)..]) hash = (hash ^ one) * prime;
+        return (uint)(hash ^ (hash >> 32));
     }
 }

@@ -84,7 +84,7 @@ public sealed partial class UsageSpool : IDisposable
             foreach (var segment in segments)
             {
                 var at = 0;
-                while (segment.Record(ref at, out var kind, out var payload))
+                while (segment.Record(ref at, segment.Written, out var kind, out var payload))
                     if (kind == RecordKind.Settlement) left.Add(JsonSerializer.Deserialize(payload, GatewayJson.Default.UsageEvent)!);
             }
         }
@@ -96,9 +96,10 @@ public sealed partial class UsageSpool : IDisposable
     public SpoolTicket? Intend(UsageEvent attempt)
     {
         var record = Serialize(attempt);
+        var checksum = Segment.Checksum(RecordKind.Intent, record);
         lock (writing)
         {
-            if (!Write(RecordKind.Intent, record)) return null;
+            if (!Write(RecordKind.Intent, record, checksum)) return null;
             segments[^1].Open++;
             return new SpoolTicket(segments[^1]);
         }
@@ -108,9 +109,10 @@ public sealed partial class UsageSpool : IDisposable
     public void Settle(SpoolTicket ticket, UsageEvent attempt)
     {
         var record = Serialize(attempt);
+        var checksum = Segment.Checksum(RecordKind.Settlement, record);
         lock (writing)
         {
-            if (unwritten.Count > 0 || !Write(RecordKind.Settlement, record)) unwritten.Enqueue((ticket, record.ToArray()));
+            if (unwritten.Count > 0 || !Write(RecordKind.Settlement, record, checksum)) unwritten.Enqueue((ticket, record.ToArray()));
             else ticket.Segment.Open--;
         }
     }
@@ -122,21 +124,29 @@ public sealed partial class UsageSpool : IDisposable
     public IReadOnlyList<byte[]> Next(int most, int mostBytes, out SpoolPlace end)
     {
         var found = new List<byte[]>();
+        (Segment Segment, int Written)[] all;
+        int index, at, bytes = 0;
         lock (writing)
         {
-            var (index, at, bytes) = (sentIn is null ? 0 : segments.IndexOf(sentIn), sentAt, 0);
-            for (; index < segments.Count; (index, at) = (index + 1, 0))
-            {
-                while (found.Count < most && bytes < mostBytes && segments[index].Record(ref at, out var kind, out var payload))
-                {
-                    if (kind != RecordKind.Settlement) continue;
-                    found.Add(payload.ToArray());
-                    bytes += payload.Length;
-                }
+            all = [.. segments.Select(segment => (segment, segment.Written))];
+            (index, at) = (sentIn is null ? 0 : segments.IndexOf(sentIn), sentAt);
+        }
 
-                if (found.Count >= most || bytes >= mostBytes || index == segments.Count - 1) break;
+        // Outside the lock: what is written does not change, and files go by Sent alone.
+        for (; index < all.Length; (index, at) = (index + 1, 0))
+        {
+            while (found.Count < most && bytes < mostBytes && all[index].Segment.Record(ref at, all[index].Written, out var kind, out var payload))
+            {
+                if (kind != RecordKind.Settlement) continue;
+                found.Add(payload.ToArray());
+                bytes += payload.Length;
             }
 
+            if (found.Count >= most || bytes >= mostBytes || index == all.Length - 1) break;
+        }
+
+        lock (writing)
+        {
             // What has no room on the disk goes straight from memory.
             lent = 0;
             foreach (var (_, record) in unwritten)
@@ -147,7 +157,7 @@ public sealed partial class UsageSpool : IDisposable
                 lent++;
             }
 
-            end = new SpoolPlace(segments[Math.Min(index, segments.Count - 1)], at, lent);
+            end = new SpoolPlace(all[Math.Min(index, all.Length - 1)].Segment, at, lent);
         }
 
         return found;
@@ -206,7 +216,7 @@ public sealed partial class UsageSpool : IDisposable
 
             segments.Add(segment);
             var at = 0;
-            while (segment.Record(ref at, out var kind, out var payload))
+            while (segment.Record(ref at, segment.Written, out var kind, out var payload))
             {
                 var attempt = JsonSerializer.Deserialize(payload, GatewayJson.Default.UsageEvent)!;
                 if (kind == RecordKind.Intent) open[attempt.Id] = attempt;
@@ -223,9 +233,11 @@ public sealed partial class UsageSpool : IDisposable
         if (open.Count > 0) Log.Recovered(logger, open.Count);
     }
 
-    private bool Write(RecordKind kind, ReadOnlySpan<byte> record)
+    private bool Write(RecordKind kind, ReadOnlySpan<byte> record) => Write(kind, record, Segment.Checksum(kind, record));
+
+    private bool Write(RecordKind kind, ReadOnlySpan<byte> record, uint checksum)
     {
-        if (segments.Count > 0 && segments[^1].TryWrite(kind, record)) return dirty = true;
+        if (segments.Count > 0 && segments[^1].TryWrite(kind, record, checksum)) return dirty = true;
         if (record.Length > segmentBytes / 2) return false;
         if (kind == RecordKind.Intent && segments.Count >= mostSegments) return Full($"{segments.Count} files of {segmentBytes >> 20} MiB wait for the API");
         try
@@ -239,7 +251,7 @@ public sealed partial class UsageSpool : IDisposable
             return Full(e.Message);
         }
 
-        return dirty = segments[^1].TryWrite(kind, record);
+        return dirty = segments[^1].TryWrite(kind, record, checksum);
     }
 
     private bool Full(string why)
