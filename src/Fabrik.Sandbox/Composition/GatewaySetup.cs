@@ -11,6 +11,9 @@ internal static class GatewaySetup
     private const string KeyName = "sandbox";
     private const int TokenSeconds = 24 * 60 * 60;
 
+    /// <summary>Where the gateway of a run keeps what is not sent yet.</summary>
+    public static string Spool(string directory) => Path.Combine(directory, "gateway", "spool");
+
     public static async Task<ProxyOptions> OptionsAsync(KubernetesClient cluster, string directory, Uri provider, Uri api, string caPem, string tokenKeyFile, TimeProvider clock, CancellationToken ct)
     {
         var home = Path.Combine(directory, "gateway");
@@ -29,7 +32,7 @@ internal static class GatewaySetup
             KeyDirectory = keys,
             TokenKeyFile = tokenKeyFile,
             VirtualKeyFile = Path.Combine(home, "virtual-keys.json"),
-            SpoolDirectory = Path.Combine(home, "spool"),
+            SpoolDirectory = Spool(directory),
             Api = api,
             ApiTokenFile = Path.Combine(home, "api-token"),
             ApiCaFile = Path.Combine(home, "api-ca.pem"),

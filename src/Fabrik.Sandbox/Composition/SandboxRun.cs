@@ -132,6 +132,8 @@ public sealed class SandboxRun : IAsyncDisposable
     private static void Forget(string directory)
     {
         foreach (var file in Directory.GetFiles(directory, "fabrik.db*")) File.Delete(file);
+        var spool = GatewaySetup.Spool(directory);
+        if (Directory.Exists(spool)) Directory.Delete(spool, recursive: true);
     }
 
     private static async Task WriteKubeconfigAsync(string path, string text, CancellationToken ct)

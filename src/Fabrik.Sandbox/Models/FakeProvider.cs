@@ -113,6 +113,13 @@ public sealed class FakeProvider : IAsyncDisposable
         }
 
         http.Response.ContentType = "text/event-stream; charset=utf-8";
+        if (Pace == TimeSpan.Zero)
+        {
+            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true));
+            await http.Response.WriteAsync(string.Concat(events(call).Select(one => one.Event)), http.RequestAborted);
+            return;
+        }
+
         var generated = 0L;
         try
         {
