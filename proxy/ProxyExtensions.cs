@@ -1,6 +1,7 @@
 using System.Net;
 using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Failover;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Proxy.Budgets;
 using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Calls;
@@ -32,7 +33,7 @@ public static class ProxyExtensions
         services.AddSingleton<FailoverInvoker>();
         services.AddSingleton<CallEndpoint>();
         services.AddSingleton<UsageSender>();
-        services.AddSingleton<Drain>();
+        services.AddSingleton(provider => new Drain(options.DrainGrace, options.Clock, provider.GetRequiredService<ILogger<Drain>>()));
         services.AddHostedService(provider => provider.GetRequiredService<BudgetKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<UsageSender>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());

@@ -27,7 +27,7 @@ public static class WebhookExtensions
         services.AddSingleton<SnapshotKeeper>();
         services.AddSingleton<WebhookMetrics>();
         services.AddSingleton<ReviewEndpoint>();
-        services.AddSingleton<Drain>();
+        services.AddSingleton(provider => new Drain(options.DrainGrace, options.Clock, provider.GetRequiredService<ILogger<Drain>>()));
         services.AddHostedService(provider => provider.GetRequiredService<SnapshotKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         // A review is computed, never waited for: it may run where the socket was read, without another hop between threads.

@@ -12,7 +12,6 @@ internal sealed class Call
 {
     public static readonly HttpRequestOptionsKey<Call> Key = new("fabrik-call");
 
-    public required HttpContext Http { get; init; }
     public required string OperationId { get; init; }
     public required WireFormat Format { get; init; }
     public required Operation Operation { get; init; }

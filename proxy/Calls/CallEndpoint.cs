@@ -73,7 +73,6 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
         var call = new Call
         {
-            Http = http,
             OperationId = operationId,
             Format = format,
             Operation = operation,

@@ -1,3 +1,4 @@
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Metrics;
 
 namespace Fabrik.Proxy.Hosting;

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using Fabrik.Admission;
-using Fabrik.Webhook.Hosting;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Webhook.Snapshots;
 using Microsoft.AspNetCore.Connections;
 

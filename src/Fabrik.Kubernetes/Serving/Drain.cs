@@ -1,7 +1,10 @@
-namespace Fabrik.Proxy.Hosting;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Fabrik.Kubernetes.Serving;
 
 /// <summary>On SIGTERM readiness goes first, then callers have time to notice, then the server stops taking requests and ends those it has.</summary>
-internal sealed partial class Drain(ProxyOptions options, ILogger<Drain> logger) : IHostedLifecycleService
+public sealed partial class Drain(TimeSpan grace, TimeProvider clock, ILogger<Drain> logger) : IHostedLifecycleService
 {
     private volatile bool draining;
 
@@ -10,9 +13,9 @@ internal sealed partial class Drain(ProxyOptions options, ILogger<Drain> logger)
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         draining = true;
-        if (options.DrainGrace <= TimeSpan.Zero) return;
-        Log.Draining(logger, options.DrainGrace.TotalSeconds);
-        await Task.Delay(options.DrainGrace, options.Clock, cancellationToken);
+        if (grace <= TimeSpan.Zero) return;
+        Log.Draining(logger, grace.TotalSeconds);
+        await Task.Delay(grace, clock, cancellationToken);
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
