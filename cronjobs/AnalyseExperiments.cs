@@ -12,7 +12,7 @@ namespace Fabrik.CronJobs;
 /// full, stores what that shows, and at once takes back what does harm. Looks cost nothing statistically. Everything else that may be made of
 /// what they show is for <see cref="DecideExperiments"/>.
 /// </summary>
-public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, AnalysisStore analyses, OptimizerMetrics told, CronJobsOptions options, SchedulerMetrics metrics, ILogger<AnalyseExperiments> logger)
+public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members, ModelCallStore calls, AnalysisStore analyses, OptimizerMetrics told, CronJobsOptions options, SchedulerMetrics metrics, ILogger<AnalyseExperiments> logger)
     : OptimizerTask(metrics, logger)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
@@ -40,9 +40,11 @@ public sealed class AnalyseExperiments(OptimizerTurn turn, MemberReader members,
             state.Take(page, look);
         }
 
+        var due = state.Due(view.Now, PageSize);
+        if (due.Count > 0) state.Pay(due, calls.OfRuns(due.Select(run => run.RunId)));
         var released = state.Release(view.Now, look.IsMemory, look.Rules);
         var verdict = Judgement.Of(state, look);
-        if (before is null || released > 0 || state.Revision != revision || state.Phases.Count != phases || !before.Verdict.Says(verdict))
+        if (before is null || released > 0 || due.Count > 0 || state.Revision != revision || state.Phases.Count != phases || !before.Verdict.Says(verdict))
             analyses.Save(new StoredAnalysis(uid, look.StartedAt, change.Name, change.Status.ExperimentId, change.Metadata.Generation, view.Now, change.Spec.Goal, verdict, look.Rules.Threshold, state));
         return verdict;
     }

@@ -87,6 +87,13 @@ public sealed class ModelCallStore(Database database)
         return CallRow.Of(connection, [runId], models: true).GetValueOrDefault(runId);
     }
 
+    /// <summary>The same of many runs, by run id and without their models; those that called nothing are not there.</summary>
+    public IReadOnlyDictionary<string, CallTotal> OfRuns(IEnumerable<string> runIds)
+    {
+        using var connection = database.Read();
+        return runIds.Distinct(StringComparer.Ordinal).Chunk(500).SelectMany(chunk => CallRow.Of(connection, chunk, models: false)).ToDictionary(StringComparer.Ordinal);
+    }
+
     /// <summary>Costs a look at each attempt that meets the time and one of project and namespace.</summary>
     public CallTotals Totals(CallQuery query)
     {

@@ -98,6 +98,7 @@ internal static class ExperimentsApi
             Watch = analysis?.State is { AppliedAt: not null, Watch: var watch } ? new WatchReport(watch.Runs, watch.Failed, watch.Allowed, watch.Maximum, BaselineWatch.Limit) : null,
             Duration = Ratio(analysis?.State.Duration),
             Cost = Ratio(analysis?.State.Cost),
+            CallCost = analysis?.State is { Currency: { } currency, Completions: var counts } ? new CallCostReport(currency, Mean(counts.Treated), Mean(counts.Control)) : null,
             FirstRunAt = found.FirstRunAt,
             LastRunAt = found.LastRunAt,
             Treatment = Arm("treatment"),
@@ -105,6 +106,8 @@ internal static class ExperimentsApi
             Applied = found.Arms.Any(arm => arm.Role == "applied") ? Arm("applied") : null,
         };
     }
+
+    private static double? Mean(ArmCompletions arm) => arm.Paid > 0 ? arm.Cost / arm.Paid : null;
 
     private static RatioReport? Ratio(RatioSequence? ratio) => ratio is { IsKnown: true } && ratio.Interval(Confidence) is var (low, high) ? new RatioReport(ratio.Ratio, low, high) : null;
 

@@ -81,6 +81,7 @@ public static class ExperimentsCommand
             ("Shown", report is null ? null : EvidenceText.Shown(report)),
             ("Duration", report?.Duration is { } duration ? EvidenceText.Ratio(duration) : null),
             ("Cost", report?.Cost is { } cost ? EvidenceText.Ratio(cost) : null),
+            ("Calls", report?.CallCost is { } calls ? EvidenceText.Calls(calls) : null),
             ("Applied", report?.Applied is { } applied ? $"{applied.Runs} runs, {applied.Succeeded} succeeded, {applied.OomKilled} out of memory" : null),
             ("Confidence", report?.Evidence is { } shown ? EvidenceText.Confidence(shown, change.Spec.Goal) : null),
             ("Decision", report is { Verdict: "continue" or null } ? EvidenceText.When(report) : report?.Verdict),

@@ -35,9 +35,15 @@ public static class EvidenceText
 
     public static string Ratio(RatioReport ratio) => string.Create(CultureInfo.InvariantCulture, $"{ratio.Ratio:0.00} of control's ({ratio.Low:0.00} to {ratio.High:0.00})");
 
+    /// <summary>What the calls of a run cost in each arm.</summary>
+    public static string Calls(CallCostReport cost) =>
+        $"a treated run's calls cost {Amount(cost.Treatment, cost.Currency)}, a control run's {Amount(cost.Control, cost.Currency)}";
+
     /// <summary>Runs since the rollout against what the trial's controls had shown.</summary>
     public static string Watch(WatchReport watch) => string.Create(
         CultureInfo.InvariantCulture, $"{watch.Failed} of {watch.Runs} runs failed, at most {watch.Expected:0.#} expected; the alarm stands at {watch.Greatest:0.#} of {watch.Limit:0}");
+
+    private static string Amount(double? mean, string currency) => mean is { } known ? $"{known.ToString("0.######", CultureInfo.InvariantCulture)} {currency}" : "(not known)";
 
     /// <summary>Cut, not rounded: 0.9499 is not yet 0.95.</summary>
     public static string Figure(double confidence) => (Math.Floor((confidence * 100) + 1e-9) / 100).ToString("0.00", CultureInfo.InvariantCulture);

@@ -90,6 +90,14 @@ public sealed class ArmCompletions
     [JsonIgnore]
     public double CostOfSuccess => PaidSuccesses > 0 ? Cost / PaidSuccesses : double.PositiveInfinity;
 
+    /// <summary>The cost of a run that was counted without one.</summary>
+    internal void Pay(double paid, bool succeeded)
+    {
+        Cost += paid;
+        Paid++;
+        if (succeeded) PaidSuccesses++;
+    }
+
     internal void Count(Member run, double? cost, int sign)
     {
         Ended += sign;

@@ -24,6 +24,9 @@ public sealed record ExperimentLook
     /// <summary>Whether it is for out-of-memory kills; else for success.</summary>
     public bool IsMemory { get; init; }
 
+    /// <summary>Whether it is of the model that calls are made with: a run's cost is then what its calls cost, as what it reserves is the same in both arms.</summary>
+    public bool IsModel { get; init; }
+
     /// <summary>It may not run any longer.</summary>
     public bool IsOver { get; init; }
     public Goal Goal { get; init; }
@@ -50,6 +53,7 @@ public sealed record ExperimentLook
             IsDrawing = change.Phase is Phase.ExperimentRunning or Phase.Applied,
             TreatedShare = applied ? AppliedShare(change, all, others.Count, policy) : TrialShare(change, all, others.Count),
             IsMemory = (treatment.MemoryLimit ?? treatment.MemoryRequest) is not null,
+            IsModel = change.Spec.Type == ChangeType.Model,
             IsOver = now - started > ExperimentTime.Of(change, policy),
             Goal = change.Spec.Goal,
             RollbackPlan = change.Spec.RollbackPlan,

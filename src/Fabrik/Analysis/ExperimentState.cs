@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Fabrik.Gateway;
 using Fabrik.Reports;
 using Fabrik.Runs;
 
@@ -24,6 +25,15 @@ public sealed class ExperimentState
     /// <summary>Treated over control, of runs as they end.</summary>
     public RatioSequence Duration { get; set; } = new();
     public RatioSequence Cost { get; set; } = new();
+
+    /// <summary>Of a change of model: what its calls cost is the cost of a run, and these have ended too lately for the ledger to have heard of all.</summary>
+    public List<UnpaidRun> Unpaid { get; set; } = [];
+
+    /// <summary>ISO 4217, of those costs; null before the first. What was called in another one is not compared.</summary>
+    public string? Currency { get; set; }
+
+    /// <summary>Runs that called models of which the cost cannot be compared: the price book does not know one of them, or it is in another currency.</summary>
+    public long Unpriced { get; set; }
 
     /// <summary>Runs as they end: those created on trial, and those created since the rollout.</summary>
     public Completions Trial { get; set; } = new();
@@ -74,6 +84,34 @@ public sealed class ExperimentState
         {
             Revision = member.Revision;
             Take(member, look);
+        }
+    }
+
+    /// <summary>Those of <see cref="Unpaid"/> whose calls the ledger should have by now, the first to end before the others.</summary>
+    public IReadOnlyList<UnpaidRun> Due(DateTimeOffset now, int limit)
+    {
+        var until = (now - UnpaidRun.Wait).ToUnixTimeMilliseconds();
+        return [.. Unpaid.Where(run => run.Finished <= until).OrderBy(run => run.Finished).Take(limit)];
+    }
+
+    /// <summary>Takes what these runs called as their cost. What is delivered later is not in it, of treated runs and controls alike.</summary>
+    /// <param name="due">From <see cref="Due"/>.</param>
+    /// <param name="calls">By run id; of a run that called nothing there is no cost to compare.</param>
+    public void Pay(IReadOnlyList<UnpaidRun> due, IReadOnlyDictionary<string, CallTotal> calls)
+    {
+        foreach (var run in due)
+        {
+            Unpaid.Remove(run);
+            if (!calls.TryGetValue(run.RunId, out var total) || total.Costs.All(one => one.Micros == 0)) continue;
+            if (total is not { PriceUnknown: false, Costs: [var cost] } || (Currency ??= cost.Currency) != cost.Currency)
+            {
+                Unpriced++;
+                continue;
+            }
+
+            var (paid, phase) = (cost.Micros / 1e6, PhaseOf(run.Created));
+            (CompletionsOf(run.Created) is var counts && run.IsTreated ? counts.Treated : counts.Control).Pay(paid, run.Succeeded);
+            if (phase.IsCompared) Cost.Add(run.IsTreated, paid, phase.Share);
         }
     }
 
@@ -139,7 +177,8 @@ public sealed class ExperimentState
     private void End(Member member, StratumQueue queue, bool isTreated, ExperimentLook look)
     {
         var created = member.CreatedAt.ToUnixTimeMilliseconds();
-        var (phase, cost) = (PhaseOf(created), look.Prices.Of(member));
+        var (phase, cost) = (PhaseOf(created), look.IsModel ? null : look.Prices.Of(member));
+        if (look.IsModel && member is { RunId: { } id, FinishedAt: { } finished }) Unpaid.Add(new UnpaidRun(created, member.Seq, id, isTreated, member.Outcome == Outcome.Succeeded, finished.ToUnixTimeMilliseconds()));
         CompletionsOf(created).Add(member, isTreated, cost);
         if (isTreated && created >= AppliedAt && member.Outcome != Outcome.Lost) Watch.Add(member.Stratum, member.Outcome != Outcome.Succeeded);
         if (member.DurationSeconds is not { } seconds) return;
@@ -149,13 +188,14 @@ public sealed class ExperimentState
         if (cost is { } paid) Cost.Add(isTreated, paid, phase.Share);
     }
 
-    /// <summary>What the ratios, the watch and finished blocks have of it stays in them.</summary>
+    /// <summary>What the ratios, the watch and finished blocks have of it stays in them, and what its calls cost where that was added up already.</summary>
     private void TakeBack(Member member, StratumQueue queue, ExperimentLook look)
     {
         var created = member.CreatedAt.ToUnixTimeMilliseconds();
         var known = queue.Remove(created, member.Seq);
+        Unpaid.RemoveAll(run => run.Seq == member.Seq);
         if (known is not null) PhaseOf(created).Count(known.IsTreated, -1);
-        if (known is { HasEnded: true }) CompletionsOf(created).TakeBack(member, known.IsTreated, look.Prices.Of(member));
+        if (known is { HasEnded: true }) CompletionsOf(created).TakeBack(member, known.IsTreated, look.IsModel ? null : look.Prices.Of(member));
         if (known is not null || !queue.IsReleased(created, member.Seq)) return;
         WithdrawnLate++;
         if (!queue.Overdue.Remove(member.Seq)) CompletionsOf(created).TakeBack(member, null, null);

@@ -12,7 +12,7 @@ public static class Judgement
     {
         var verdict = Safety.Trips(state, look) is { Count: > 0 } trips ? Rollback(trips, state.Evidence)
             : look.IsApplied ? Watching(state, look.Rules)
-            : Of(state.Evidence, look.Goal, look.Rules, state.LogSampleRatio, look.IsOver);
+            : Saving(Of(state.Evidence, look.Goal, look.Rules, state.LogSampleRatio, look.IsOver), state, look);
         return verdict with { Alerts = Safety.Alerts(state, look) };
     }
 
@@ -74,6 +74,25 @@ public static class Judgement
         public string Text(DecisionRules rules) => IsEvidence
             ? $"evidence {What(rules)}: {Wording.Number(Math.Exp(Have))} of {Wording.Number(Math.Exp(Need))}"
             : string.Create(CultureInfo.InvariantCulture, $"{Have:0} of {Need:0} {What(rules)}");
+    }
+
+    /// <summary>
+    /// Another model that is no loss is worth a rollout only if its calls cost less: of a run surely, and of a success too. Other changes save
+    /// what they say that they reserve, which needs no showing.
+    /// </summary>
+    private static Verdict Saving(Verdict verdict, ExperimentState state, ExperimentLook look)
+    {
+        if (verdict.Decision != Decision.Rollout || look is not { IsModel: true, Goal: Goal.Save }) return verdict;
+        var (treated, control) = (state.Completions.Treated, state.Completions.Control);
+        var (low, high) = state.Cost.Interval(look.Rules.Confidence);
+        var known = Math.Min(treated.Paid, control.Paid) >= Safety.LeastPaid;
+        var said = known
+            ? $"calls of a treated run cost {Wording.Number(state.Cost.Ratio)} times those of a control run ({Wording.Number(low)} to {Wording.Number(high)}), those of a success {Wording.Number(treated.CostOfSuccess / control.CostOfSuccess)} times"
+            : $"cost of calls known of {treated.Paid} treated and {control.Paid} control runs, {Safety.LeastPaid} of each needed{(state.Unpriced == 0 ? "" : $"; of {state.Unpriced} it cannot be compared, as the gateway's price book lacks a model of theirs or is of another currency")}";
+        if (known && high < 1 && treated.CostOfSuccess < control.CostOfSuccess) return verdict with { Reasons = [.. verdict.Reasons, said] };
+        return look.IsOver && state.Unpaid.Count == 0
+            ? verdict with { Decision = Decision.Inconclusive, Reasons = ["the time for this experiment is over; the baseline stays", $"it is no loss, but that it saves is not shown: {said}"] }
+            : verdict with { Decision = Decision.Continue, Reasons = [.. verdict.Reasons, $"whether it saves is open: {said}"] };
     }
 
     private static Verdict Rollback(IReadOnlyList<Trip> trips, Evidence evidence) =>

@@ -17,6 +17,9 @@ public static class Safety
     private const double SomeEvidence = 10;
     private const double ErrorsTimes = 2;
     private const double CostTimes = 3;
+
+    /// <summary>Runs of each arm of which the cost must be known.</summary>
+    internal const int LeastPaid = 10;
     private const int LeastDurations = 30;
     private const double LateRuns = 0.95;
     private const double DurationTimes = 1.5;
@@ -107,7 +110,7 @@ public static class Safety
     /// <summary>Of a success too: where failures are early and cheap, runs that succeed at last cost more, and that is no fault.</summary>
     private static Trip? CostTripled(ExperimentState state, Completions counts, DecisionRules rules)
     {
-        if (counts.Treated.Paid < LeastTreated || counts.Control.Paid < LeastControls) return null;
+        if (counts.Treated.Paid < LeastPaid || counts.Control.Paid < LeastPaid) return null;
         var (low, high) = state.Cost.Interval(rules.Confidence);
         if (!(low > CostTimes) || !(counts.Treated.CostOfSuccess > CostTimes * counts.Control.CostOfSuccess)) return null;
         return Tripped(

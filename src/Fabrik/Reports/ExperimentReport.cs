@@ -50,6 +50,9 @@ public sealed record ExperimentReport
     public RatioReport? Duration { get; init; }
     public RatioReport? Cost { get; init; }
 
+    /// <summary>Of a change of model, what calls of a run cost; null where the cost is that of what runs reserve, or nothing is known.</summary>
+    public CallCostReport? CallCost { get; init; }
+
     /// <summary>Runs of both arms that have ended, by the time in which they came; null where that is too short to tell.</summary>
     [JsonIgnore]
     public double? RunsPerDay => Treatment.Runs + Control.Runs is > 1 and var runs && LastRunAt - FirstRunAt is { Ticks: > 0 } time ? runs / time.TotalDays : null;
@@ -102,6 +105,11 @@ public sealed record AlertReport(string Kind, string Text);
 public sealed record WatchReport(long Runs, long Failed, double Expected, double Greatest, double Limit);
 
 public sealed record RatioReport(double Ratio, double Low, double High);
+
+/// <param name="Currency">ISO 4217.</param>
+/// <param name="Treatment">Mean of the treated runs whose calls are priced.</param>
+/// <param name="Control">Likewise; null without any, as of the treated.</param>
+public sealed record CallCostReport(string Currency, double? Treatment, double? Control);
 
 /// <summary>E-values (not their maxima) after so many runs of both arms.</summary>
 public sealed record EvidencePoint(int Runs, double Win, double NonInferior, double Harm);

@@ -94,7 +94,7 @@ internal static class ProposeBenchmark
         var analyses = new AnalysisStore(database);
         using var turn = new OptimizerTurn(client, objects, new TransitionStore(database), analyses, metrics, told, clock, NullLogger<OptimizerTurn>.Instance);
         var began = clock.GetTimestamp();
-        await new AnalyseExperiments(turn, new MemberReader(database), analyses, told, options, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(CancellationToken.None);
+        await new AnalyseExperiments(turn, new MemberReader(database), new ModelCallStore(database), analyses, told, options, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(CancellationToken.None);
         var analysed = clock.GetElapsedTime(began);
         await new ProposeChanges(client, objects, new ProfileStore(database), told, options, metrics, NullLogger<ProposeChanges>.Instance).RunAsync(CancellationToken.None);
         var took = clock.GetElapsedTime(began);

@@ -46,7 +46,7 @@ internal sealed class TrialOfRuns
     {
         seq++;
         var run = new Member(
-            seq, $"uid-{seq}", null, stratum, role, arm ?? (role == MemberRole.Treatment ? Arm.Treatment : role == MemberRole.Control ? Arm.Control : Arm.Applied), armChange, Now, Now, null,
+            seq, $"uid-{seq}", $"run-{seq}", stratum, role, arm ?? (role == MemberRole.Treatment ? Arm.Treatment : role == MemberRole.Control ? Arm.Control : Arm.Applied), armChange, Now, Now, null,
             Outcome.Running, false, null, null, 1, new RunResources(), new RunResources(), ++revision);
         State.Take([run], Look);
         return run;

@@ -80,6 +80,13 @@ public class EvidenceTests
     public void What_is_watched_after_a_rollout_is_told_with_how_near_the_alarm_is() =>
         EvidenceText.Watch(new WatchReport(200, 12, 20.44, 3.3, 1000)).ShouldBe("12 of 200 runs failed, at most 20.4 expected; the alarm stands at 3.3 of 1000");
 
+    [Fact]
+    public void What_the_calls_of_a_run_cost_is_told_of_each_arm()
+    {
+        EvidenceText.Calls(new CallCostReport("USD", 0.00043, 1.25)).ShouldBe("a treated run's calls cost 0.00043 USD, a control run's 1.25 USD");
+        EvidenceText.Calls(new CallCostReport("USD", null, 1.25)).ShouldBe("a treated run's calls cost (not known), a control run's 1.25 USD");
+    }
+
     internal static class Some
     {
         public static ExperimentReport Report(string change) => new()

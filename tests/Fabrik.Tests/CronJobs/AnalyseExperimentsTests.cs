@@ -9,6 +9,7 @@ using Fabrik.Experiments;
 using Fabrik.Kubernetes;
 using Fabrik.Runs;
 using Fabrik.Storage;
+using Fabrik.Tests.Gateway;
 using Fabrik.Tests.Kubernetes;
 using Fabrik.Tests.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -55,6 +56,29 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         await LookAsync();
 
         Newest("memory").State.Cost.Ratio.ShouldBe(ratio, ratio * 0.05);
+    }
+
+    [Fact]
+    public async Task A_cheaper_model_is_approved_by_the_ledger_of_its_runs_calls_ten_minutes_after_they_ended()
+    {
+        await RunningAsync("memory", "model", "small", "model", "save");
+        Write(1, 600, _ => false, _ => false);
+        new ModelCallStore(database.Database).Insert([.. Enumerable.Range(1, 600).Select(seq => Attempts.Of(seq, at: Start.AddMinutes(seq)) with { RunId = $"run-{seq}", CostMicros = seq % 10 == 0 ? 400 : 2000 })]);
+        clock.Advance(TimeSpan.FromMinutes(605));
+        await LookAsync();
+        var early = Newest("memory");
+        (early.Verdict.Decision, early.State.Cost.Count, early.State.Unpaid.Count).ShouldBe((Decision.Continue, 594, 6)); // the last have ended less than ten minutes ago
+
+        clock.Advance(UnpaidRun.Wait);
+        await LookAsync();
+        var stored = Newest("memory");
+        (stored.Verdict.Decision, stored.State.Cost.Count, stored.State.Unpaid.Count, stored.State.Currency).ShouldBe((Decision.Rollout, 600, 0, "USD"));
+        stored.State.Cost.Ratio.ShouldBe(0.2, 0.02);
+        stored.State.Trial.Treated.CostOfSuccess.ShouldBe(0.0004, 1e-9);
+        stored.State.Trial.Control.CostOfSuccess.ShouldBe(0.002, 1e-9);
+
+        await LookAsync();
+        Newest("memory").State.Cost.Count.ShouldBe(600);
     }
 
     [Fact]
@@ -252,15 +276,15 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         metrics.Leads(true);
         var analyses = new AnalysisStore(database.Database);
         using var turn = new OptimizerTurn(client, new OptimizerObjects(client, NullLogger<OptimizerObjects>.Instance), new TransitionStore(database.Database), analyses, metrics, told, clock, NullLogger<OptimizerTurn>.Instance);
-        await new AnalyseExperiments(turn, database.Members, analyses, told, new CronJobsOptions { Cluster = server.Config, Prices = prices }, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
+        await new AnalyseExperiments(turn, database.Members, new ModelCallStore(database.Database), analyses, told, new CronJobsOptions { Cluster = server.Config, Prices = prices }, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(TestContext.Current.CancellationToken);
     }
 
     private static RunResources Cores(int cores) => new() { CpuRequestMillis = cores * 1000, MemoryRequestBytes = 1L << 30 };
 
-    private Task RunningAsync(string name, string what, string value) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject
+    private Task RunningAsync(string name, string what, string value, string type = "resource", string goal = "win") => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject
     {
         ["metadata"] = new JsonObject { ["name"] = name },
-        ["spec"] = new JsonObject { ["type"] = "resource", ["change"] = new JsonObject { [what] = value }, ["goal"] = "win" },
+        ["spec"] = new JsonObject { ["type"] = type, ["change"] = new JsonObject { [what] = value }, ["goal"] = goal },
         ["status"] = new JsonObject { ["phase"] = "experiment_running", ["slot"] = 0, ["share"] = 0.1, ["experimentId"] = "exp-1", ["startedAt"] = clock.GetUtcNow().ToString("O") },
     }, default);
 
@@ -301,6 +325,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
             var run = new Run
             {
                 Id = $"{seq}",
+                RunId = $"run-{seq}",
                 Namespace = "ci",
                 Name = $"job-{seq}",
                 Arm = isTreated ? Arm.Treatment : Arm.Control,
