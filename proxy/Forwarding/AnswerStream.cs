@@ -1,5 +1,6 @@
 using System.Buffers;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Failover;
 using Fabrik.Gateway.Metering;
 using Fabrik.Gateway.Wire;
 using Fabrik.Proxy.Calls;
@@ -12,6 +13,7 @@ namespace Fabrik.Proxy.Forwarding;
 /// </summary>
 internal sealed class AnswerStream : ReadOnlyStream
 {
+    private const string Stalled = "stalled";
     private readonly Call call;
     private readonly Attempt attempt;
     private readonly AnswerMeter meter;
@@ -19,6 +21,7 @@ internal sealed class AnswerStream : ReadOnlyStream
     private readonly Stream source;
     private readonly IDisposable answer;
     private readonly TimeSpan idle;
+    private readonly Action<ProviderFault?> judge;
     private readonly Patience silence = new();
     private ArraySegment<byte> pending;
     private bool ended, settled, disposed;
@@ -26,13 +29,14 @@ internal sealed class AnswerStream : ReadOnlyStream
     /// <param name="begun">What of the answer has been read already, to be passed on first.</param>
     /// <param name="framer">That has read it.</param>
     /// <param name="answer">To be ended with the stream.</param>
-    public AnswerStream(Call call, Attempt attempt, AnswerMeter meter, SseFramer framer, Stream source, IDisposable answer, ArraySegment<byte> begun, TimeSpan idle)
+    /// <param name="judge">Is told how the provider ended it; null: well.</param>
+    public AnswerStream(Call call, Attempt attempt, AnswerMeter meter, SseFramer framer, Stream source, IDisposable answer, ArraySegment<byte> begun, TimeSpan idle, Action<ProviderFault?> judge)
     {
-        (this.call, this.attempt, this.meter, this.framer, this.source, this.answer, pending, this.idle) = (call, attempt, meter, framer, source, answer, begun, idle);
+        (this.call, this.attempt, this.meter, this.framer, this.source, this.answer, pending, this.idle, this.judge) = (call, attempt, meter, framer, source, answer, begun, idle, judge);
     }
 
     /// <summary>Called where the terminal event was among what the constructor was given.</summary>
-    public void SettleWhole() => Settle(AttemptOutcome.Completed, null, true);
+    public void SettleWhole() => Note(EventKind.Terminal);
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -54,7 +58,7 @@ internal sealed class AnswerStream : ReadOnlyStream
             }
             catch (OperationCanceledException)
             {
-                Break("stalled", new WireError(504, "timeout_error", "provider_stalled", $"The provider sent nothing for {idle.TotalSeconds:0.#} s in the middle of its answer; what came before is all there is. Ask again."));
+                Break(Stalled, new WireError(504, "timeout_error", "provider_stalled", $"The provider sent nothing for {idle.TotalSeconds:0.#} s in the middle of its answer; what came before is all there is. Ask again."));
                 continue;
             }
             catch (Exception e) when (e is IOException or HttpRequestException)
@@ -130,8 +134,16 @@ internal sealed class AnswerStream : ReadOnlyStream
     private void Note(EventKind kind)
     {
         if (kind == EventKind.Content) attempt.FirstByte();
-        else if (kind == EventKind.Terminal) Settle(AttemptOutcome.Completed, null, true);
-        else if (kind == EventKind.Error) Settle(AttemptOutcome.Interrupted, meter.Error, IsCounted);
+        else if (kind == EventKind.Terminal && !settled)
+        {
+            Settle(AttemptOutcome.Completed, null, true);
+            judge(null);
+        }
+        else if (kind == EventKind.Error && !settled)
+        {
+            Settle(AttemptOutcome.Interrupted, meter.Error, IsCounted);
+            judge(ProviderFault.InStream(meter.Error ?? "error"));
+        }
     }
 
     private int Drain(Span<byte> buffer)
@@ -145,6 +157,7 @@ internal sealed class AnswerStream : ReadOnlyStream
     private void Break(string word, WireError error)
     {
         ended = true;
+        if (!settled) judge(word == Stalled ? ProviderFault.Timeout : ProviderFault.Broken);
         Settle(AttemptOutcome.Interrupted, word, IsCounted);
         pending = error.Event(call.Format);
     }

@@ -121,14 +121,16 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var source = await ContentAsync(answer, ct);
         if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream") return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
         var (body, whole) = await Bodies.ReadAsync(source, answer.Content.Headers.ContentLength, WholeAnswer.Longest, ct);
-        benches.Succeeded(target, call.SentModel);
         attempt.FirstByte();
         if (!whole)
         {
+            benches.Began(target, call.SentModel);
             call.Body = default;
-            answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, TimeSpan.FromSeconds(limits.IdleSeconds)), answer.Content.Headers);
+            answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, TimeSpan.FromSeconds(limits.IdleSeconds), Judge(call, target)), answer.Content.Headers);
             return (answer, null);
         }
+
+        benches.Succeeded(target, call.SentModel);
 
         var isRead = meter.ReadWhole(body);
         attempt.Answered(AttemptOutcome.Completed, isRead ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
@@ -177,9 +179,9 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
             return (answer, fault);
         }
 
-        benches.Succeeded(target, call.SentModel);
+        benches.Began(target, call.SentModel);
         attempt.FirstByte();
-        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, given, TimeSpan.FromSeconds(limits.IdleSeconds));
+        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, given, TimeSpan.FromSeconds(limits.IdleSeconds), Judge(call, target));
         if (kind == EventKind.Terminal) stream.SettleWhole();
         call.Body = default;
         answer.Content = new AnswerContent(stream, answer.Content.Headers);
@@ -219,6 +221,13 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         string? Reset(string kind) => Header($"x-ratelimit-remaining-{kind}") == "0" ? Header($"x-ratelimit-reset-{kind}") : Header($"anthropic-ratelimit-{kind}-remaining") == "0" ? Header($"anthropic-ratelimit-{kind}-reset") : null;
         return ProviderFault.Wait(Header("retry-after-ms") ?? Header("x-ms-retry-after-ms"), Header("retry-after"), Reset("requests") ?? Reset("tokens"), clock.GetUtcNow());
     }
+
+    /// <summary>Of an answer that goes on after its beginning: how it ended; null where well.</summary>
+    private Action<ProviderFault?> Judge(Call call, Target target) => fault =>
+    {
+        if (fault is null) benches.Succeeded(target, call.SentModel);
+        else if (fault.Value.Scope != FaultScope.Request) Bench(call, target, fault.Value);
+    };
 
     private void Bench(Call call, Target target, in ProviderFault fault)
     {

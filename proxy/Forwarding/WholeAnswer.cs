@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Failover;
 using Fabrik.Gateway.Metering;
 using Fabrik.Proxy.Calls;
 
@@ -19,14 +20,15 @@ internal sealed class WholeAnswer : ReadOnlyStream
     private readonly Stream source;
     private readonly IDisposable answer;
     private readonly TimeSpan idle;
+    private readonly Action<ProviderFault?> judge;
     private readonly byte[] tail = ArrayPool<byte>.Shared.Rent(2 * TailBytes);
     private ArraySegment<byte> pending;
     private int kept;
     private bool settled;
 
-    public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, TimeSpan idle)
+    public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, TimeSpan idle, Action<ProviderFault?> judge)
     {
-        (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.idle) = (call, attempt, meter, source, answer, begun, idle);
+        (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.idle, this.judge) = (call, attempt, meter, source, answer, begun, idle, judge);
         Keep(begun);
     }
 
@@ -50,12 +52,18 @@ internal sealed class WholeAnswer : ReadOnlyStream
         catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
         {
             var left = cancellationToken.IsCancellationRequested;
+            if (!left) judge(e is OperationCanceledException ? ProviderFault.Timeout : ProviderFault.Broken);
             Settle(left ? AttemptOutcome.ClientClosed : AttemptOutcome.Interrupted, left ? "client_closed" : "cut", false);
             throw; // the forwarder breaks the connection: half a JSON document must not look like a whole one
         }
 
         if (read > 0) Keep(buffer.Span[..read]);
-        else if (buffer.Length > 0) Settle(AttemptOutcome.Completed, null, FindUsage());
+        else if (buffer.Length > 0 && !settled)
+        {
+            judge(null);
+            Settle(AttemptOutcome.Completed, null, FindUsage());
+        }
+
         return read;
     }
 
