@@ -69,6 +69,14 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             }
 
             model = upstreams.Config.Model(caller.Project, facts.Model);
+            if (caller.Run?.Rewritten(facts.Model, model) is { } other)
+            {
+                // What no provider here serves would fail every treated run for the configuration's fault.
+                var isServed = upstreams.For(format, other).Count > 0;
+                metrics.Rewritten(isServed);
+                if (isServed) model = other;
+            }
+
             body = facts.Rewrite(read, model) ?? read;
         }
 

@@ -12,6 +12,7 @@ internal sealed class ProxyMetrics : IDisposable
 {
     private readonly Meter meter = new(Names.Meters.Proxy);
     private readonly Counter<long> refused;
+    private readonly Counter<long> rewritten;
     private readonly Counter<long> attempts;
     private readonly Counter<long> failures;
     private readonly Counter<double> cost;
@@ -24,6 +25,7 @@ internal sealed class ProxyMetrics : IDisposable
     public ProxyMetrics(UsageSpool spool)
     {
         refused = meter.CreateCounter<long>(Names.Metrics.GatewayRefused, description: "Calls that the gateway refused itself, by code.");
+        rewritten = meter.CreateCounter<long>(Names.Metrics.GatewayRewritten, description: "Calls that a change of type model is for, by result: rewritten, or not_served where no provider serves its model.");
         attempts = meter.CreateCounter<long>(Names.Metrics.GatewayAttempts, description: "Attempts at providers, by provider and outcome.");
         failures = meter.CreateCounter<long>(Names.Metrics.GatewayFailures, description: "Failed attempts, by provider, key and reason.");
         cost = meter.CreateCounter<double>(Names.Metrics.GatewayCost, description: "Cost of settled attempts, by provider and currency.");
@@ -36,6 +38,8 @@ internal sealed class ProxyMetrics : IDisposable
     }
 
     public void Refused(string code) => refused.Add(1, new KeyValuePair<string, object?>("code", code));
+
+    public void Rewritten(bool isServed) => rewritten.Add(1, new KeyValuePair<string, object?>("result", isServed ? "rewritten" : "not_served"));
 
     public void Settled(UsageEvent row, WireFormat format)
     {

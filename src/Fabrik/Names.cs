@@ -321,6 +321,7 @@ public static class Names
         public const string UsageSourceUp = "fabrik.usage.source.up";
         public const string UsageWaiting = "fabrik.usage.waiting";
         public const string GatewayRefused = "fabrik.gateway.refused";
+        public const string GatewayRewritten = "fabrik.gateway.rewritten";
         public const string GatewayAttempts = "fabrik.gateway.attempts";
         public const string GatewayFailures = "fabrik.gateway.provider.failures";
         public const string GatewayCost = "fabrik.gateway.cost";

@@ -26,6 +26,36 @@ public sealed class ModelCallTests(ClusterFixture cluster)
         (await cluster.FabrikAsync("gateway", "usage", "--by", "model")).Out.ShouldContain("gpt-5-mini");
     }
 
+    [Fact]
+    public async Task Treated_jobs_of_a_model_experiment_call_another_model_than_they_name_and_no_other_job_does()
+    {
+        var ns = await cluster.NamespaceAsync("model-trial", gateway: true, permit: "model");
+        var change = await cluster.ExperimentAsync($"model-{ns}", "experiment_running", new JsonObject
+        {
+            ["type"] = "model",
+            ["target"] = new JsonObject { ["namespaces"] = new JsonArray(ns), ["model"] = "gpt-5-mini" },
+            ["change"] = new JsonObject { ["model"] = "gpt-4o-mini" },
+        });
+        await Wait.UntilAsync("the webhook to see the change", async () => (await CreateAsync(ns, "probe", dryRun: true)).Arm() is "treatment" or "control");
+        var jobs = new Dictionary<string, KubeObject>(StringComparer.Ordinal);
+        for (var number = 0; number < 100 && !(jobs.ContainsKey("treatment") && jobs.ContainsKey("control")); number++)
+        {
+            var job = await CreateAsync(ns, $"caller-{number}");
+            jobs.TryAdd(job.Arm()!, job);
+        }
+
+        await ShownAsync(jobs["treatment"], "gpt-4o-mini", "gpt-5-mini");
+        await ShownAsync(jobs["control"], "gpt-5-mini", "gpt-4o-mini");
+        await cluster.EndAsync(change);
+
+        async Task ShownAsync(KubeObject job, string called, string other)
+        {
+            var shown = "";
+            await Wait.UntilAsync($"the calls of {job.Name} in the ledger", async () => (shown = (await cluster.FabrikAsync("runs", "show", job.Name, "-n", ns)).Out).Contains(called, StringComparison.Ordinal));
+            shown.ShouldNotContain(other);
+        }
+    }
+
     private Task<KubeObject> CreateAsync(string ns, string name, bool dryRun = false)
     {
         var job = Jobs.Named(name);

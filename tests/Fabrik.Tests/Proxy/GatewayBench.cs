@@ -50,7 +50,7 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     /// <param name="limits">JSON of the limits.</param>
     /// <param name="keys">Of the first provider.</param>
-    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}")
+    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", string models = "[]")
     {
         var bench = new GatewayBench();
         bench.Provider = await FakeProvider.StartAsync(Cancel);
@@ -68,7 +68,7 @@ internal sealed class GatewayBench : IAsyncDisposable
               "limits": {{limits}},
               "aliases": {{aliases}},
               "providers": [
-                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
+                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys, models).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
               ]
             }
             """);
@@ -100,8 +100,8 @@ internal sealed class GatewayBench : IAsyncDisposable
         await last.DisposeAsync();
     }
 
-    public static string Token(string run = "run-1", string? project = "search", string? arm = null, string? change = null, DateTimeOffset? expires = null) =>
-        RunToken.Mint(new RunClaims(run, "agents", project, arm, change, "coding", null, expires ?? TimeProvider.System.GetUtcNow().AddDays(30)), RunTokenKeys.Parse(Encoding.UTF8.GetBytes(TokenKey)));
+    public static string Token(string run = "run-1", string? project = "search", string? arm = null, string? change = null, DateTimeOffset? expires = null, IReadOnlyList<ModelRewrite>? models = null) =>
+        RunToken.Mint(new RunClaims(run, "agents", project, arm, change, "coding", null, expires ?? TimeProvider.System.GetUtcNow().AddDays(30)) { Models = models ?? [] }, RunTokenKeys.Parse(Encoding.UTF8.GetBytes(TokenKey)));
 
     public async Task<HttpResponseMessage> SendAsync(string path, string body, string? token = null, CancellationToken? ct = null)
     {
@@ -144,9 +144,9 @@ internal sealed class GatewayBench : IAsyncDisposable
         Directory.Delete(directory, recursive: true);
     }
 
-    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys) =>
+    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys, string models = "[]") =>
         new[] { ("openai", ""), ("anthropic", "-messages") }.Select(format => $$"""
-            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}]}
+            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}],"models":{{models}}}
             """);
 
     private async Task LeaseAsync(HttpContext http)

@@ -98,6 +98,39 @@ public sealed class WireTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("gpt-4o", "gpt-4o-mini", true)]
+    [InlineData("clever", "gpt-4o-mini", true)]
+    [InlineData("gpt-4.1", "gpt-4.1", false)]
+    public async Task A_run_in_a_model_experiment_calls_the_other_model_where_it_asks_for_the_one_and_nowhere_else(string asked, string called, bool isRewritten)
+    {
+        await using var aliased = await GatewayBench.StartAsync(aliases: """{"search":{"clever":"gpt-4o"}}""");
+        var token = GatewayBench.Token(models: [new ModelRewrite("gpt-4o", "gpt-4o-mini")]);
+        var sent = "";
+        aliased.Provider.Fault = (_, body) =>
+        {
+            sent = Encoding.UTF8.GetString(body);
+            return Task.FromResult(false);
+        };
+        using var answer = await aliased.SendAsync("/openai/v1/chat/completions", $$"""{ "temperature" : 0.5, "model":"{{asked}}","messages":[{"role":"user","content":"call model \"gpt-4o\""}]}""", token);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        var row = (await aliased.LedgerAsync(1)).ShouldHaveSingleItem();
+        (row.RequestedModel, row.SentModel).ShouldBe((asked, called));
+        sent.ShouldBe($$"""{ "temperature" : 0.5, "model":"{{called}}","messages":[{"role":"user","content":"call model \"gpt-4o\""}]}""");
+        var metrics = await aliased.Http.GetStringAsync(new Uri(aliased.Gateway, Names.Paths.Metrics), Cancel);
+        metrics.Contains("fabrik_gateway_rewritten_total{result=\"rewritten\"} 1", StringComparison.Ordinal).ShouldBe(isRewritten);
+    }
+
+    [Fact]
+    public async Task A_model_experiment_whose_model_nobody_serves_leaves_the_calls_as_they_are()
+    {
+        await using var narrow = await GatewayBench.StartAsync(models: """["gpt-*"]""");
+        using var answer = await narrow.SendAsync("/openai/v1/chat/completions", """{"model":"gpt-4o-mini","messages":[]}""", GatewayBench.Token(models: [new ModelRewrite("gpt-4o-mini", "claude-haiku-4-5")]));
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await narrow.LedgerAsync(1)).ShouldHaveSingleItem().SentModel.ShouldBe("gpt-4o-mini");
+        (await narrow.Http.GetStringAsync(new Uri(narrow.Gateway, Names.Paths.Metrics), Cancel)).ShouldContain("fabrik_gateway_rewritten_total{result=\"not_served\"} 1");
+    }
+
+    [Theory]
     [InlineData("POST", "/openai/v1/files")]
     [InlineData("GET", "/openai/v1/responses/resp_1")]
     [InlineData("DELETE", "/openai/v1/files/file-1")]
