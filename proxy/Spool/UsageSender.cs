@@ -97,7 +97,7 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
     {
         if (budgets.Budgets is not { Count: > 0 }) return;
         var row = JsonSerializer.Deserialize(sent, GatewayJson.Default.UsageEvent)!;
-        budgets.Acknowledge(BudgetCaller.Of(row), row.CostMicros);
+        budgets.Acknowledge(BudgetCaller.Of(row), Charge.Of(row));
     }
 
     private static partial class Log

@@ -18,6 +18,9 @@ internal static class LeasesApi
     private const int MostWishes = 20_000;
     private const int LongestText = 512;
 
+    /// <summary>Of one account: a thousand gateways of them still add up.</summary>
+    private const long MostAmount = long.MaxValue >> 12;
+
     public static void MapLeases(this IEndpointRouteBuilder routes) => routes.MapPost(Names.Paths.Leases, LeaseAsync).WithName("leaseBudgets").WithTags("usage")
         .WithSummary("Budgets of model calls, and a part of what is left of each for a minute; for gateways").Accepts<LeaseRequest>("application/json").Produces<LeaseAnswer>().ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
 
@@ -37,12 +40,15 @@ internal static class LeasesApi
             return Problem.BadRequest(400, "the body is no request for leases").ToResult();
         }
 
-        if (request?.Wishes is not { Count: <= MostWishes } wishes || request.Replica is not { Length: > 0 and <= LongestText } || wishes.Any(wish => wish?.Account is not { Length: <= LongestText } || wish.Held < 0 || wish.Wanted < 0))
-            return Problem.BadRequest(400, $"a request for leases names its replica and at most {MostWishes} accounts, with amounts from 0").ToResult();
+        if (request?.Wishes is not { Count: <= MostWishes } wishes || request.Replica is not { Length: > 0 and <= LongestText } || request.Process is not { Length: > 0 and <= LongestText } || wishes.Any(wish => !IsSane(wish)))
+            return Problem.BadRequest(400, $"a request for leases names its replica, its process and at most {MostWishes} accounts, with amounts from 0 to {MostAmount}").ToResult();
         var budgets = await policy.BudgetsAsync(http.RequestAborted);
         var answer = desk.Answer(request, budgets, (budget, subject, since) => calls.Spent(budget, subject, since), clock.GetUtcNow());
         return Results.Json(answer, GatewayJson.Default.LeaseAnswer);
     }
+
+    private static bool IsSane(LeaseWish? wish) => wish?.Account is { Length: <= LongestText }
+        && ((ReadOnlySpan<long>)[wish.Used, wish.Kept, wish.Wanted, wish.Back]) is var amounts && amounts.IndexOfAnyExceptInRange(0, MostAmount) < 0;
 }
 
 /// <summary>The policy's budgets, read again every few seconds.</summary>
