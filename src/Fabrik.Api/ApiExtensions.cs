@@ -5,7 +5,6 @@ using Fabrik.Api.Experiments;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
 using Fabrik.Api.Usage;
-using Fabrik.Gateway.Budgets;
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Serving;
 using Fabrik.Storage;
@@ -27,7 +26,8 @@ public static class ApiExtensions
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<ModelCallStore>();
         services.AddSingleton<BudgetPolicy>();
-        services.AddSingleton(_ => new LeaseDesk(options.Clock.GetUtcNow()));
+        services.AddSingleton<BudgetStore>();
+        services.AddSingleton<LeaseOffice>();
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);

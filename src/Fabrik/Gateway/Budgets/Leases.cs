@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 using Fabrik.Experiments;
 
 namespace Fabrik.Gateway.Budgets;
@@ -12,7 +13,8 @@ namespace Fabrik.Gateway.Budgets;
 /// <param name="Quiet">No call has come for a while: nothing is to be given in advance.</param>
 public sealed record LeaseWish(string Account, long Used, long Kept, long Wanted, long Back, bool Quiet)
 {
-    internal long Held => Used + Kept;
+    [JsonIgnore]
+    public long Held => Used + Kept;
 }
 
 /// <param name="Replica">The same over a restart.</param>
