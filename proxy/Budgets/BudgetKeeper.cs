@@ -21,6 +21,7 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
     /// <summary>Asked again, a lease may still be too small: others had wanted more.</summary>
     private const int Rounds = 6;
 
+    private readonly string replica = ReplicaName.Of(options.SpoolDirectory);
     private readonly SemaphoreSlim wanted = new(0, 1);
     private TaskCompletionSource answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource began = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -63,7 +64,7 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
         {
             try
             {
-                book.Take(await AskAsync(book.Ask(options.Replica), stoppingToken));
+                book.Take(await AskAsync(book.Ask(replica), stoppingToken));
                 if (!began.Task.IsCompleted) Recover();
                 if (failing) Log.Again(logger);
                 failing = false;
@@ -99,7 +100,7 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
         using var soon = new CancellationTokenSource(Farewell, options.Clock);
         try
         {
-            await AskAsync(book.Ask(options.Replica, last: true), soon.Token);
+            await AskAsync(book.Ask(replica, last: true), soon.Token);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or JsonException or UnauthorizedAccessException or OperationCanceledException)
         {

@@ -84,7 +84,6 @@ internal sealed class GatewayBench : IAsyncDisposable
             KeyDirectory = Path.Combine(directory, "keys"),
             TokenKeyFile = Path.Combine(directory, "token.key"),
             SpoolDirectory = Path.Combine(directory, $"spool-{replica}"),
-            Replica = replica,
             Api = api,
             Port = 0,
             LoopbackOnly = true,
