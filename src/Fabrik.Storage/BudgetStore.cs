@@ -20,34 +20,27 @@ public sealed class BudgetStore(Database database)
             new { kind = WireNames.Of(budget.Scope.Subject), subject, since = Day(since), currency = budget.Currency });
     }
 
-    /// <summary>Of a budget that each has for itself, those who have used most since a time.</summary>
-    /// <param name="least">Who used less is left out.</param>
-    /// <param name="limit">At most so many.</param>
-    public IReadOnlyList<(string Subject, long Spent)> Most(ModelBudget budget, DateTimeOffset since, long least, int limit, DateTimeOffset now)
-    {
-        // Runs without number have ended: whoever was not charged of late has not come nearer to a limit.
-        var active = budget.Period == BudgetPeriod.Total ? " AND subject IN (SELECT subject FROM account_days WHERE kind = @kind AND day >= @lately)" : "";
-        var arms = budget.Scope.Subject == BudgetSubject.Change ? " AND subject NOT LIKE '%/%'" : "";
-        using var connection = database.Read();
-        return connection.Query<(string, long)>(
-            $"""
-            SELECT subject, SUM({Amount(budget)}) AS spent FROM account_days WHERE kind = @kind AND day >= @since{Currency(budget)}{active}{arms}
-            GROUP BY subject HAVING SUM({Amount(budget)}) >= @least ORDER BY spent DESC, subject LIMIT @limit
-            """,
-            new { kind = WireNames.Of(budget.Scope.Subject), since = Day(since), currency = budget.Currency, lately = Day(now - Lately), least, limit }).AsList();
-    }
-
     /// <summary>A gateway lacked what a call would have taken.</summary>
     public void Refused(string account, DateTimeOffset periodStart, DateTimeOffset now) => database.Write((connection, transaction) => connection.Execute(
         "INSERT INTO budget_refusals (account, period_start, at) VALUES (@account, @start, @at) ON CONFLICT DO NOTHING",
         new { account, start = periodStart.ToUnixTimeMilliseconds(), at = now.ToUnixTimeMilliseconds() }, transaction));
 
-    /// <summary>The accounts that a gateway lacked anything of since a time, with when their period began.</summary>
-    public IReadOnlySet<(string Account, DateTimeOffset PeriodStart)> Refusals()
+    /// <summary>How budgets stand in the periods that are now; those per minute are not here, as the ledger knows nothing of them.</summary>
+    /// <param name="least">Of a budget that each has for itself, who used less than this part of it is left out.</param>
+    /// <param name="most">And of others at most so many, those who used most.</param>
+    public IReadOnlyList<BudgetState> States(IReadOnlyList<ModelBudget> budgets, double least, int most, DateTimeOffset now)
     {
-        using var connection = database.Read();
-        return connection.Query<(string Account, long Start)>("SELECT account, period_start FROM budget_refusals")
-            .Select(row => (row.Account, DateTimeOffset.FromUnixTimeMilliseconds(row.Start))).ToHashSet();
+        var states = new List<BudgetState>();
+        foreach (var budget in budgets)
+        {
+            if (budget.IsOfMinute) continue;
+            var from = BudgetPeriods.Now(budget.Period, now).From;
+            var subjects = budget.Scope.IsOfEach ? Most(budget, from, (long)(budget.Limit * least), most, now) : [(budget.Scope.Name ?? "", Spent(budget, budget.Scope.Name ?? "", from))];
+            var refused = Refusals([.. subjects.Select(one => budget.Account(one.Item1))], from);
+            states.AddRange(subjects.Select(one => new BudgetState(budget, one.Item1, one.Item2, from, refused.Contains(budget.Account(one.Item1)))));
+        }
+
+        return states;
     }
 
     /// <summary>Notes what was reached, each once for a period and a limit.</summary>
@@ -83,6 +76,27 @@ public sealed class BudgetStore(Database database)
 
     public void HandedOut(DateTimeOffset now) => database.Write((connection, transaction) => connection.Execute(
         "INSERT INTO leases_handed_out (one, at) VALUES (1, @at) ON CONFLICT (one) DO UPDATE SET at = excluded.at", new { at = now.ToUnixTimeMilliseconds() }, transaction), durable: true);
+
+    private IReadOnlyList<(string Subject, long Spent)> Most(ModelBudget budget, DateTimeOffset since, long least, int limit, DateTimeOffset now)
+    {
+        // Runs without number have ended: whoever was not charged of late has not come nearer to a limit.
+        var active = budget.Period == BudgetPeriod.Total ? " AND subject IN (SELECT subject FROM account_days WHERE kind = @kind AND day >= @lately)" : "";
+        var arms = budget.Scope.Subject == BudgetSubject.Change ? " AND subject NOT LIKE '%/%'" : "";
+        using var connection = database.Read();
+        return connection.Query<(string, long)>(
+            $"""
+            SELECT subject, SUM({Amount(budget)}) AS spent FROM account_days WHERE kind = @kind AND day >= @since{Currency(budget)}{active}{arms}
+            GROUP BY subject HAVING SUM({Amount(budget)}) >= @least ORDER BY spent DESC, subject LIMIT @limit
+            """,
+            new { kind = WireNames.Of(budget.Scope.Subject), since = Day(since), currency = budget.Currency, lately = Day(now - Lately), least, limit }).AsList();
+    }
+
+    private HashSet<string> Refusals(IReadOnlyCollection<string> accounts, DateTimeOffset periodStart)
+    {
+        using var connection = database.Read();
+        return accounts.Chunk(500).SelectMany(chunk => connection.Query<string>(
+            "SELECT account FROM budget_refusals WHERE account IN @chunk AND period_start = @start", new { chunk, start = periodStart.ToUnixTimeMilliseconds() })).ToHashSet(StringComparer.Ordinal);
+    }
 
     private static void Bind(SqliteCommand command, ThresholdReached one)
     {

@@ -8,6 +8,9 @@ namespace Fabrik.Storage;
 /// <summary>The ledger of model calls: attempts are taken in once each, however often they are delivered, and added up.</summary>
 public sealed class ModelCallStore(Database database)
 {
+    /// <summary>How long sums by hour are kept.</summary>
+    public static readonly TimeSpan SumsKept = TimeSpan.FromDays(800);
+
     // Whichever attempt of a call comes first makes it count, so the order of delivery does not matter.
     private const string Append = """
         INSERT INTO model_calls (id, operation_id, started_at, run_id, key_id, namespace, project, arm, change_name, operation, streamed, provider, provider_key, requested_model, sent_model,
@@ -95,6 +98,30 @@ public sealed class ModelCallStore(Database database)
             Total(all, mixed?.SelectMany(costs => costs)),
             groups.Count > query.Limit);
     }
+
+    /// <summary>
+    /// Forgets the oldest attempts, sums by hour, sums of what single runs are charged, and what was told of budgets. Sums of runs, and what everybody
+    /// else is charged by day, stay: there are few, and budgets without an end need them.
+    /// </summary>
+    /// <param name="attempts">Those from before; at least <see cref="UsageEventRules.Oldest"/> ago, or one that is delivered again would be counted again.</param>
+    /// <param name="sums">The same for sums.</param>
+    /// <param name="most">Of each about so many at most: what is of one time is not torn apart.</param>
+    /// <returns>How many of that of which most were forgotten.</returns>
+    public int Forget(DateTimeOffset attempts, DateTimeOffset sums, int most) => database.Write((connection, transaction) =>
+    {
+        (string Table, string Time, string Of, DateTimeOffset Before)[] old =
+        [
+            ("model_calls", "started_at", "", attempts), ("call_hours", "hour", "", sums), ("run_hours", "hour", "", sums), ("account_days", "day", "kind = 'run' AND ", sums),
+            ("budget_thresholds", "reached_at", "period_start > 0 AND ", attempts), ("budget_thresholds", "reached_at", "account LIKE '%/%' AND ", sums),
+            ("budget_refusals", "at", "period_start > 0 AND ", attempts), ("budget_refusals", "at", "account LIKE '%/%' AND ", sums),
+        ];
+        return old.Max(one => connection.Execute(
+            $"""
+            DELETE FROM {one.Table} WHERE {one.Of}{one.Time} < @before
+                AND {one.Time} <= (SELECT MAX(time) FROM (SELECT {one.Time} AS time FROM {one.Table} WHERE {one.Of}{one.Time} < @before ORDER BY {one.Time} LIMIT @most) AS oldest)
+            """,
+            new { before = one.Before.ToUnixTimeMilliseconds(), most }, transaction));
+    });
 
     private static void Add(UsageEvent one, bool firstOfCall, bool firstOfModel, SqliteCommand run, SqliteCommand model)
     {

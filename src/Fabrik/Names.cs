@@ -194,6 +194,9 @@ public static class Names
         /// <summary>A file with what resources cost, as JSON: validFrom, currency, cpuHour, memoryHour (of a GiB), source.</summary>
         public const string PriceBook = "FABRIK_PRICE_BOOK";
 
+        /// <summary>How many days the ledger keeps single attempts at models; 90 without it, and never fewer than 61.</summary>
+        public const string CallDays = "FABRIK_CALL_DAYS";
+
         /// <summary>Of the gateway: its port, its configuration, a directory with a file for each provider key, virtual keys, its own prices, its spool.</summary>
         public const string GatewayPort = "FABRIK_GATEWAY_PORT";
         public const string GatewayConfig = "FABRIK_GATEWAY_CONFIG";

@@ -147,6 +147,31 @@ public class ModelCallTests
     }
 
     [Fact]
+    public void What_is_old_is_forgotten_in_parts_and_its_sums_later()
+    {
+        using var temporary = new TemporaryDatabase();
+        var store = new ModelCallStore(temporary.Database);
+        store.Insert([.. Enumerable.Range(0, 100).Select(number => Attempts.Of(number, at: Attempts.Start.AddHours(number)))]);
+        var cut = Attempts.Start.AddHours(70);
+        int[] parts = [store.Forget(cut, DateTimeOffset.UnixEpoch, 30), store.Forget(cut, DateTimeOffset.UnixEpoch, 30), store.Forget(cut, DateTimeOffset.UnixEpoch, 30), store.Forget(cut, DateTimeOffset.UnixEpoch, 30)];
+        parts.ShouldBe([30, 30, 10, 0]);
+        Count("model_calls").ShouldBe(30);
+        (store.Totals(new CallQuery()).Total.Attempts, store.OfRun("run-a")!.Attempts).ShouldBe((100, 100));
+        new BudgetStore(temporary.Database).Spent(new ModelBudget("a", BudgetScope.Parse("run")!, BudgetPeriod.Total, 1, "USD", true), "run-a", DateTimeOffset.UnixEpoch).ShouldBe(150_000);
+
+        store.Forget(cut, cut, 1000);
+        store.Totals(new CallQuery()).Total.Attempts.ShouldBe(30);
+        store.Totals(new CallQuery { By = CallGrouping.Run }).Total.Attempts.ShouldBe(30);
+        new BudgetStore(temporary.Database).Spent(new ModelBudget("a", BudgetScope.Parse("project")!, BudgetPeriod.Total, 1, "USD", true), "shop", DateTimeOffset.UnixEpoch).ShouldBe(150_000, "of budgets without an end nothing is forgotten");
+
+        long Count(string table)
+        {
+            using var connection = temporary.Database.Read();
+            return connection.ExecuteScalar<long>($"SELECT COUNT(*) FROM {table}");
+        }
+    }
+
+    [Fact]
     public void A_budgets_sum_is_looked_up_and_not_searched_for()
     {
         using var temporary = new TemporaryDatabase();

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Fabrik.Gateway.Budgets;
 
 /// <summary>Whose calls a budget bounds.</summary>
@@ -20,6 +22,10 @@ public enum BudgetSubject
 /// <param name="Name">Null: each has the budget for itself.</param>
 public sealed record BudgetScope(BudgetSubject Subject, string? Name)
 {
+    /// <summary>Each one has the budget for itself.</summary>
+    [JsonIgnore]
+    public bool IsOfEach => Subject != BudgetSubject.Cluster && Name is null;
+
     /// <returns>Null where it is none.</returns>
     public static BudgetScope? Parse(string? text)
     {

@@ -18,6 +18,9 @@ public sealed record BudgetState(ModelBudget Budget, string Subject, long Spent,
     /// </summary>
     private const int NearlySpent = 90;
 
+    /// <summary>As many as the policy's schema takes.</summary>
+    private const int MostExhausted = 128;
+
     public string Account => Budget.Account(Subject);
 
     /// <summary>0 to 100, rounded down; 100 where it is spent.</summary>
@@ -34,4 +37,12 @@ public sealed record BudgetState(ModelBudget Budget, string Subject, long Spent,
 
     /// <summary>The thresholds that it has come to.</summary>
     public IEnumerable<ThresholdReached> Reached => Thresholds.Where(one => one <= Percent).Select(one => new ThresholdReached(Account, Budget.Limit, PeriodStart, one));
+
+    /// <summary>
+    /// As the policy's status lists what is spent: names of budgets, with whose where each has one for itself. Those of single runs are left out:
+    /// the list is for what may still be started.
+    /// </summary>
+    public static IReadOnlyList<string> Exhausted(IEnumerable<BudgetState> states) =>
+        [.. states.Where(state => state.IsSpent && !(state.Budget.Scope is { Subject: BudgetSubject.Run, IsOfEach: true }))
+            .OrderBy(state => state.Budget.Scope.IsOfEach).Select(state => state.Budget.Scope.IsOfEach ? state.Account : state.Budget.Name).Take(MostExhausted).Order(StringComparer.Ordinal)];
 }
