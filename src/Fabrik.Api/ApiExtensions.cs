@@ -36,7 +36,7 @@ public static class ApiExtensions
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         });
-        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddOperationTransformer(UsageParameters.Describe).AddDocumentTransformer(ApiDocument.Describe));
+        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddOperationTransformer(UsageParameters.Describe).AddOperationTransformer(BudgetsApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
         return services;
     }
 
@@ -56,6 +56,7 @@ public static class ApiExtensions
         app.MapDecisions();
         app.MapUsage();
         app.MapLeases();
+        app.MapBudgets();
         return app;
     }
 }

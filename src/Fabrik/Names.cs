@@ -254,6 +254,7 @@ public static class Names
         public const string Incidents = "/api/v1/incidents";
         public const string Usage = "/api/v1/usage";
         public const string Leases = "/api/v1/leases";
+        public const string Budgets = "/api/v1/budgets";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -270,7 +271,7 @@ public static class Names
     /// <summary>Resources of <see cref="Group"/> that no API server serves: what callers of Fabrik's own API are permitted by RBAC.</summary>
     public static class Resources
     {
-        /// <summary>get and list: runs, experiments, decisions and totals of usage.</summary>
+        /// <summary>get and list: runs, experiments, decisions, budgets and totals of usage.</summary>
         public const string Runs = "runs";
 
         /// <summary>create: deliver the ledger of model calls.</summary>

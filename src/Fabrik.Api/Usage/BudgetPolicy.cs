@@ -13,6 +13,9 @@ internal sealed class BudgetPolicy(KubernetesClient cluster, TimeProvider clock)
     private IReadOnlyList<ModelBudget> budgets = [];
     private DateTimeOffset readAt = DateTimeOffset.MinValue;
 
+    /// <summary>Names of those that bound nothing as they are written, as they were read last.</summary>
+    public IReadOnlyList<string> Unusable { get; private set; } = [];
+
     /// <summary>Those that are usable; without an answer of the API server the last ones go on.</summary>
     /// <exception cref="KubernetesException">They were never read.</exception>
     public async Task<IReadOnlyList<ModelBudget>> BudgetsAsync(CancellationToken ct)
@@ -24,11 +27,13 @@ internal sealed class BudgetPolicy(KubernetesClient cluster, TimeProvider clock)
             try
             {
                 var spec = ObjectJson.Policy((await cluster.GetAsync(Kinds.OptimizerPolicy, null, Names.PolicyName, ct)).Json).Spec;
-                budgets = [.. spec.Budgets.Select(budget => ModelBudget.Of(budget, ModelPriceBook.Default.Currency)).OfType<ModelBudget>()];
+                var read = spec.Budgets.Select(budget => (budget.Name, Usable: ModelBudget.Of(budget, ModelPriceBook.Default.Currency))).ToArray();
+                budgets = [.. read.Select(one => one.Usable).OfType<ModelBudget>()];
+                Unusable = [.. read.Where(one => one.Usable is null).Select(one => one.Name)];
             }
             catch (KubernetesException e) when (e.IsNotFound)
             {
-                budgets = [];
+                (budgets, Unusable) = ([], []);
             }
             catch (KubernetesException) when (readAt > DateTimeOffset.MinValue)
             {
