@@ -14,6 +14,7 @@ public static class Program
         ["worlds"] = Worlds.WorldsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,
         ["gateway"] = Gateway.GatewayBenchmark.RunAsync,
+        ["budgets"] = Gateway.BudgetBenchmark.RunAsync,
         [Gateway.GatewayBenchmark.BareYarp] = Gateway.GatewayBenchmark.BareYarpAsync,
     };
 
