@@ -191,6 +191,23 @@ public sealed class BudgetTests
     }
 
     [Fact]
+    public void What_a_call_wants_while_an_answer_is_under_way_is_asked_for_next_and_what_it_gets_is_not_given_back_first()
+    {
+        var gateway = new Gateway(Requests with { Limit = 3 });
+        gateway.Renew();
+        gateway.Book.Reserve(Caller, default, out _, out _);
+        gateway.Renew();
+        gateway.Book.Reserve(Caller, default, out _, out _).ShouldBeNull(); // one of three; nothing more in advance
+        var under = gateway.Book.Ask("a");
+        gateway.Book.Reserve(Caller, default, out _, out var canAsk).ShouldNotBeNull();
+        canAsk.ShouldBeTrue();
+        gateway.Book.Take(gateway.Desk.Answer(under, [Requests with { Limit = 3 }], (_, _, _) => 0, gateway.Clock.GetUtcNow()));
+        gateway.Renew();
+        gateway.Renew(); // once more before the call has gone on
+        gateway.Book.Reserve(Caller, default, out _, out _).ShouldBeNull();
+    }
+
+    [Fact]
     public void A_request_that_comes_late_does_not_make_the_desk_forget_what_it_gave()
     {
         var gateway = new Gateway(Requests);

@@ -32,12 +32,15 @@ internal sealed class BudgetAccount(string name, ModelBudget budget)
 
     public long Reserved { get; private set; }
 
-    /// <summary>Beyond the lease, by the call that lacks most.</summary>
-    public long Wanted { get; set; }
+    /// <summary>Beyond the lease, by the call that lacks most, and by those that came to lack since it was asked for last.</summary>
+    private long wanted;
+    private long wantedSince;
 
     /// <summary>When a call was last charged to it.</summary>
     public TimeSpan CalledAt { get; set; }
-    private TimeSpan GaveBackAt { get; set; } = TimeSpan.MinValue;
+
+    /// <summary>When what is not used was given back, or was just given: whoever waited for it must be let go on first.</summary>
+    private TimeSpan keptSince = TimeSpan.MinValue;
 
     public bool IsOf(ModelBudget other) => Budget.Unit == other.Unit && Budget.IsOfMinute == other.IsOfMinute;
 
@@ -49,6 +52,14 @@ internal sealed class BudgetAccount(string name, ModelBudget budget)
     /// <summary>Nobody asked for it of late, and nothing of it is held or still to be told.</summary>
     public bool IsIdle(TimeSpan now, TimeSpan since) =>
         now - CalledAt > since && Reserved == 0 && (minute is null ? settled == acknowledged : minute.Sum(now) == 0) && (Leased == 0 || !IsLeased(now));
+
+    /// <summary>A call needs so much, and there is not so much left of the lease.</summary>
+    public void Want(TimeSpan now, long needed)
+    {
+        var lacking = needed - (IsLeased(now) ? Math.Max(0, Leased - Used(now)) : 0);
+        wanted = Math.Max(wanted, lacking);
+        wantedSince = Math.Max(wantedSince, lacking);
+    }
 
     public void Reserve(TimeSpan now, long amount)
     {
@@ -81,16 +92,17 @@ internal sealed class BudgetAccount(string name, ModelBudget budget)
     {
         var used = Used(now);
         var unused = IsLeased(now) ? Math.Max(0, Leased - used) : 0;
-        var quiet = last || (Wanted == 0 && now - CalledAt > Quiet);
+        var quiet = last || (wanted == 0 && now - CalledAt > Quiet);
         var back = 0L;
         if (quiet) back = unused;
-        else if (Wanted == 0 && (GaveBackAt == TimeSpan.MinValue || now - GaveBackAt >= giveBackEvery)) (back, GaveBackAt) = (unused - (unused / 2), now);
+        else if (wanted == 0 && (keptSince == TimeSpan.MinValue || now - keptSince >= giveBackEvery)) (back, keptSince) = (unused - (unused / 2), now);
 
         // What it may use until the answer comes counts as held.
         Leased -= back;
         Free += back;
         knownWhenAsked = acknowledged;
-        return new LeaseWish(name, minute is null ? Reserved + settled - acknowledged : used, unused - back, Wanted, back, quiet);
+        wantedSince = 0;
+        return new LeaseWish(name, minute is null ? Reserved + settled - acknowledged : used, unused - back, wanted, back, quiet);
     }
 
     /// <param name="askedAt">By this gateway's own clock, so that no other clock's being wrong makes a lease longer.</param>
@@ -99,6 +111,7 @@ internal sealed class BudgetAccount(string name, ModelBudget budget)
         // What the ledger came to know since it was asked may be in the lease's account of it or not: it is counted as if it were not.
         (Leased, Until, ResetsAt, Free, Spent) = (Math.Min(lease.Amount, lease.Share ?? long.MaxValue), askedAt + LeaseDesk.Life, lease.ResetsAt, lease.Free, lease.Spent);
         known = knownWhenAsked;
-        Wanted = 0;
+        if (wanted > 0) keptSince = askedAt;
+        wanted = wantedSince;
     }
 }

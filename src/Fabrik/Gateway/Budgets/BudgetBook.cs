@@ -55,7 +55,7 @@ public sealed class BudgetBook(TimeProvider clock)
                     continue;
                 }
 
-                account.Wanted = Math.Max(account.Wanted, used + needed - Math.Max(used, isLeased ? account.Leased : 0));
+                account.Want(now, needed);
                 if (!canAsk) continue; // another has no room for it, whatever the API says
                 canAsk = left is null || left >= needed;
                 if (refusal is null || !canAsk) refusal = Refuse(account, needed, left, now);
