@@ -28,7 +28,7 @@ public static class ProxyExtensions
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton<Ledger>();
         services.AddSingleton<ApiClient>();
-        services.AddSingleton<BudgetBook>();
+        services.AddSingleton(_ => new BudgetBook(options.Clock));
         services.AddSingleton<BudgetKeeper>();
         services.AddSingleton<FailoverInvoker>();
         services.AddSingleton<CallEndpoint>();

@@ -18,6 +18,9 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
     /// <summary>Of everything at once, where all else is bounded by the handler beneath.</summary>
     private static readonly ForwarderRequestConfig Forwarding = new() { ActivityTimeout = TimeSpan.FromHours(1), Version = new Version(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
 
+    /// <summary>While the API does not say what is left of a budget.</summary>
+    private static readonly TimeSpan UnknownFor = TimeSpan.FromSeconds(5);
+
     public async Task HandleAsync(HttpContext http)
     {
         var now = options.Clock.GetUtcNow();
@@ -99,12 +102,12 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             var (reservation, refusal, isUnknown) = await keeper.ReserveAsync(Charged(caller), ledger.Most(call.Facts, model, body.Length), http.RequestAborted);
             if (refusal is not null || isUnknown)
             {
-                await RefuseAsync(http, format, isUnknown ? Unknown(format, refusal) : Spent(format, refusal!, now), operationId, isUnknown ? "true" : "false");
+                await RefuseAsync(http, format, isUnknown ? BudgetErrors.Unknown(format, refusal) : BudgetErrors.Refused(format, refusal!), operationId, isUnknown ? UnknownFor : refusal!.RetryAfter);
                 return;
             }
 
             call.Reservation = reservation;
-            if (reservation?.Tightest is var (budget, left)) http.Response.Headers[Names.Headers.BudgetLeft] = $"{budget.Name} {Amount(left)} {budget.Currency}";
+            if (reservation?.Tightest is var (budget, left)) http.Response.Headers[Names.Headers.BudgetLeft] = $"{budget.Name} {budget.Say(left)}";
         }
 
         try
@@ -137,24 +140,14 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
     private static BudgetCaller Charged(Caller caller) => new(caller.Run?.Namespace, caller.Project, caller.Key?.Id, caller.Run?.Change, caller.Run?.Arm, caller.Run?.RunId);
 
-    private static WireError Spent(WireFormat format, BudgetRefusal refusal, DateTimeOffset now)
-    {
-        var resets = refusal.ResetsAt is { } at && at < DateTimeOffset.MaxValue ? $" It begins anew at {at:yyyy-MM-dd HH:mm} UTC." : "";
-        return WireError.Spent(format, "budget_exhausted", $"The budget {refusal.Budget.Name} ({Amount(refusal.Budget.LimitMicros)} {refusal.Budget.Currency}) has {Amount(refusal.LeftMicros ?? 0)} {refusal.Budget.Currency} left, and this call may cost more.{resets}");
-    }
-
-    private static WireError Unknown(WireFormat format, BudgetRefusal? refusal) =>
-        WireError.Unavailable(format, "budget_unknown", $"What is left of {(refusal is null ? "the budgets" : $"the budget {refusal.Budget.Name}")} is not known now, as Fabrik's API does not answer. Ask again in a while.");
-
-    private static string Amount(long micros) => (micros / 1_000_000m).ToString("0.000000", System.Globalization.CultureInfo.InvariantCulture);
-
-    private async Task RefuseAsync(HttpContext http, WireFormat? format, WireError error, string operationId, string again = "false")
+    /// <param name="wait">After which the same call may be let through; null where trying again does not help.</param>
+    private async Task RefuseAsync(HttpContext http, WireFormat? format, WireError error, string operationId, TimeSpan? wait = null)
     {
         metrics.Refused(error.Code);
         http.Response.StatusCode = error.Status;
         http.Response.ContentType = "application/json";
-        http.Response.Headers[Names.Headers.ShouldRetry] = again;
-        if (error.Status == 503) http.Response.Headers.RetryAfter = "5";
+        http.Response.Headers[Names.Headers.ShouldRetry] = wait is null ? "false" : "true";
+        if (wait is { } time) http.Response.Headers.RetryAfter = Math.Ceiling(time.TotalSeconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
         var body = error.Body(format, operationId);
         http.Response.ContentLength = body.Length;
         await http.Response.Body.WriteAsync(body, http.RequestAborted);

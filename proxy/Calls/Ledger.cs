@@ -49,13 +49,17 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
     {
         if (row.Tokens.All > 0) Price(row);
         // Before it can be sent: the ledger's word that it knows must find it in the book.
-        if (call.Reservation is { } reservation) budgets.Spend(reservation, row.CostMicros);
+        if (call.Reservation is { } reservation) budgets.Spend(reservation, Charge.Of(row));
         spool.Settle(ticket, row);
         metrics.Settled(row, call.Format);
     }
 
-    /// <summary>What a call can cost at most: its bytes are more than its tokens.</summary>
-    public long Most(RequestFacts facts, string model, int bytes) => ModelPriceBook.MostMicros(prices.Current.Of(null, model), bytes, facts.MaxOutput);
+    /// <summary>What a call can take at most: its bytes are more than its tokens.</summary>
+    public Charge Most(RequestFacts facts, string model, int bytes)
+    {
+        var price = prices.Current.Of(null, model);
+        return new Charge(ModelPriceBook.MostMicros(price, bytes, facts.MaxOutput), bytes + ModelPriceBook.MostOutputOf(price, facts.MaxOutput));
+    }
 
     /// <summary>By the model that answered, else the one that was asked.</summary>
     private void Price(UsageEvent row)

@@ -83,7 +83,7 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
     private void Acknowledge(int from, int count)
     {
         if (budgets.Budgets is not { Count: > 0 }) return;
-        for (var i = from; i < from + count; i++) budgets.Acknowledge(BudgetCaller.Read(batch[i].Span, out var micros), micros);
+        for (var i = from; i < from + count; i++) budgets.Acknowledge(BudgetCaller.Read(batch[i].Span, out var charge), charge);
     }
 
     private static partial class Log

@@ -194,6 +194,9 @@ public static class Names
         /// <summary>A file with what resources cost, as JSON: validFrom, currency, cpuHour, memoryHour (of a GiB), source.</summary>
         public const string PriceBook = "FABRIK_PRICE_BOOK";
 
+        /// <summary>How many days the ledger keeps single attempts at models; 90 without it, and never fewer than 61.</summary>
+        public const string CallDays = "FABRIK_CALL_DAYS";
+
         /// <summary>Of the gateway: its port, its configuration, a directory with a file for each provider key, virtual keys, its own prices, its spool.</summary>
         public const string GatewayPort = "FABRIK_GATEWAY_PORT";
         public const string GatewayConfig = "FABRIK_GATEWAY_CONFIG";
@@ -251,6 +254,7 @@ public static class Names
         public const string Incidents = "/api/v1/incidents";
         public const string Usage = "/api/v1/usage";
         public const string Leases = "/api/v1/leases";
+        public const string Budgets = "/api/v1/budgets";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -267,7 +271,7 @@ public static class Names
     /// <summary>Resources of <see cref="Group"/> that no API server serves: what callers of Fabrik's own API are permitted by RBAC.</summary>
     public static class Resources
     {
-        /// <summary>get and list: runs, experiments, decisions and totals of usage.</summary>
+        /// <summary>get and list: runs, experiments, decisions, budgets and totals of usage.</summary>
         public const string Runs = "runs";
 
         /// <summary>create: deliver the ledger of model calls.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Fabrik.Experiments;
 
 /// <summary>The custom resource OptimizerPolicy (fabrik.dev/v1, cluster-scoped); the one named default counts.</summary>
@@ -59,11 +61,24 @@ public sealed record Budget
     public required string Name { get; init; }
     public string? Scope { get; init; }
     public string? Period { get; init; }
+
+    /// <summary>What is counted; money where it does not say.</summary>
+    public BudgetUnit? Unit { get; init; }
     public string? Currency { get; init; }
 
-    /// <summary>Decimal amount of money in <see cref="Currency"/>.</summary>
+    /// <summary>Decimal amount of money in <see cref="Currency"/>; a whole number of requests or tokens.</summary>
     public string? Limit { get; init; }
     public bool Hard { get; init; }
+}
+
+[JsonConverter(typeof(WordConverter<BudgetUnit>))]
+public enum BudgetUnit
+{
+    [JsonStringEnumMemberName("money")] Money,
+    [JsonStringEnumMemberName("requests")] Requests,
+
+    /// <summary>All that is read, from caches too, and all that is generated.</summary>
+    [JsonStringEnumMemberName("tokens")] Tokens,
 }
 
 public sealed record GatewayDefaults

@@ -15,7 +15,7 @@ public static class PolicyRules
         Spec(checks, policy.Spec);
         if (old is not null)
         {
-            checks.Set("status.exhaustedBudgets", policy.Status.ExhaustedBudgets, 128, (at, name) => checks.Text(at, name, 63));
+            checks.Set("status.exhaustedBudgets", policy.Status.ExhaustedBudgets, 128, (at, name) => checks.Text(at, name, 320));
             checks.Range("status.observedGeneration", policy.Status.ObservedGeneration, 0, long.MaxValue);
             checks.Conditions("status.conditions", policy.Status.Conditions);
         }
@@ -66,6 +66,10 @@ public static class PolicyRules
             checks.Text(at + ".period", budget.Period, 16);
             checks.Text(at + ".currency", budget.Currency, 3, Checks.Currency(), "must be three capital letters such as EUR");
             checks.Text(at + ".limit", budget.Limit, 24, Checks.Money(), "must be a decimal amount such as 150.00");
+            if (budget.Unit is null or BudgetUnit.Money) continue;
+            checks.Require(budget.Currency is null, at + ".currency", "only money has a currency");
+            checks.Require(budget.Limit?.Contains('.', StringComparison.Ordinal) != true, at + ".limit", "requests and tokens are whole numbers");
+            checks.Require(budget.Unit != BudgetUnit.Requests || budget.Period is null or "minute", at + ".period", "requests are limited in a minute");
         }
     }
 }

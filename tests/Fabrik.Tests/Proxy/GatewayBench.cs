@@ -84,7 +84,6 @@ internal sealed class GatewayBench : IAsyncDisposable
             KeyDirectory = Path.Combine(directory, "keys"),
             TokenKeyFile = Path.Combine(directory, "token.key"),
             SpoolDirectory = Path.Combine(directory, $"spool-{replica}"),
-            Replica = replica,
             Api = api,
             Port = 0,
             LoopbackOnly = true,
@@ -158,7 +157,7 @@ internal sealed class GatewayBench : IAsyncDisposable
         }
 
         var request = (await JsonSerializer.DeserializeAsync(http.Request.Body, GatewayJson.Default.LeaseRequest, Cancel))!;
-        var answer = desk.Answer(request, Budgets, (budget, subject, since) => ledger.Values.Where(row => budget.Scope.Of(BudgetCaller.Of(row)) == subject).Sum(row => row.CostMicros), TimeProvider.System.GetUtcNow());
+        var answer = desk.Answer(request, Budgets, (budget, subject, since) => ledger.Values.Where(row => budget.Scope.Of(BudgetCaller.Of(row)) == subject).Sum(row => Charge.Of(row).In(budget.Unit)), TimeProvider.System.GetUtcNow());
         await JsonSerializer.SerializeAsync(http.Response.Body, answer, GatewayJson.Default.LeaseAnswer, Cancel);
     }
 
