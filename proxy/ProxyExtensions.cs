@@ -1,4 +1,5 @@
 using System.Net;
+using Fabrik.Gateway;
 using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Failover;
 using Fabrik.Kubernetes.Serving;
@@ -24,6 +25,8 @@ public static class ProxyExtensions
         services.AddSingleton<Benches>();
         services.AddSingleton<ProviderFiles>();
         services.AddSingleton<CallerFiles>();
+        services.AddSingleton(_ => new EndedRuns());
+        services.AddHostedService<RunEndsFeed>();
         services.AddSingleton<PriceFile>();
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton<Ledger>();

@@ -13,7 +13,7 @@ using Endpoint = Fabrik.Gateway.Wire.Endpoint;
 namespace Fabrik.Proxy.Calls;
 
 /// <summary>A request as it comes: who calls, what for, and whether it may; then it is forwarded.</summary>
-internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, ProviderFiles providers, Ledger ledger, BudgetKeeper keeper, BudgetBook book, ProxyMetrics metrics, ProxyOptions options)
+internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, EndedRuns ended, ProviderFiles providers, Ledger ledger, BudgetKeeper keeper, BudgetBook book, ProxyMetrics metrics, ProxyOptions options)
 {
     /// <summary>Of everything at once, where all else is bounded by the handler beneath.</summary>
     private static readonly ForwarderRequestConfig Forwarding = new() { ActivityTimeout = TimeSpan.FromHours(1), Version = new Version(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
@@ -32,6 +32,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
         var format = endpoint.Format!.Value;
         var verdict = callers.Verify(Credential(http.Request.Headers, format), now, out var caller);
+        if (caller?.Run is { } run && ended.Has(run.RunId)) (verdict, caller) = (TokenVerdict.Ended, null);
         if (caller is null)
         {
             await RefuseAsync(http, format, Unauthenticated(format, verdict), operationId);

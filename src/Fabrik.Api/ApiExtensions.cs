@@ -26,6 +26,7 @@ public static class ApiExtensions
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<ModelCallStore>();
+        services.AddSingleton<RunEndReader>();
         services.AddSingleton<BudgetPolicy>();
         services.AddSingleton(_ => new LeaseDesk(options.Clock.GetUtcNow()));
         services.AddSingleton<ApiMetrics>();
@@ -56,6 +57,7 @@ public static class ApiExtensions
         app.MapDecisions();
         app.MapUsage();
         app.MapLeases();
+        app.MapRunEnds();
         return app;
     }
 }

@@ -251,6 +251,7 @@ public static class Names
         public const string Incidents = "/api/v1/incidents";
         public const string Usage = "/api/v1/usage";
         public const string Leases = "/api/v1/leases";
+        public const string RunEnds = "/api/v1/run-ends";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -270,7 +271,7 @@ public static class Names
         /// <summary>get and list: runs, experiments, decisions and totals of usage.</summary>
         public const string Runs = "runs";
 
-        /// <summary>create: deliver the ledger of model calls.</summary>
+        /// <summary>create: deliver the ledger of model calls, be leased budgets and be told which runs have ended.</summary>
         public const string Usage = "usage";
     }
 
@@ -326,6 +327,7 @@ public static class Names
         public const string GatewayCost = "fabrik.gateway.cost";
         public const string GatewayBudgetUsed = "fabrik.gateway.budget.used";
         public const string GatewaySpoolSegments = "fabrik.gateway.spool.segments";
+        public const string GatewayRunEndsTold = "fabrik.gateway.run.ends.timestamp";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";

@@ -14,6 +14,7 @@ namespace Fabrik.Gateway;
 [JsonSerializable(typeof(GatewayConfig))]
 [JsonSerializable(typeof(LeaseRequest))]
 [JsonSerializable(typeof(LeaseAnswer))]
+[JsonSerializable(typeof(RunEnds))]
 [JsonSerializable(typeof(List<VirtualKey>))]
 [JsonSerializable(typeof(ModelPrice))]
 public sealed partial class GatewayJson : JsonSerializerContext;

@@ -42,6 +42,9 @@ internal sealed class GatewayBench : IAsyncDisposable
     /// <summary>Answers with this instead of taking usage in.</summary>
     public HttpStatusCode? ApiFails { get; set; }
 
+    /// <summary>What the API tells of runs that have ended, two at a time.</summary>
+    public ConcurrentQueue<RunEnd> RunEnds { get; } = new();
+
     private readonly LeaseDesk desk = new(DateTimeOffset.UnixEpoch);
     private Uri api = null!;
     private int again;
@@ -59,6 +62,7 @@ internal sealed class GatewayBench : IAsyncDisposable
         {
             app.MapPost(Names.Paths.Usage, bench.TakeInAsync);
             app.MapPost(Names.Paths.Leases, bench.LeaseAsync);
+            app.MapGet(Names.Paths.RunEnds, bench.TellEndsAsync);
         });
         bench.Write("token.key", TokenKey);
         keys ??= ["first-key"];
@@ -83,7 +87,7 @@ internal sealed class GatewayBench : IAsyncDisposable
             ConfigFile = Path.Combine(directory, "config.json"),
             KeyDirectory = Path.Combine(directory, "keys"),
             TokenKeyFile = Path.Combine(directory, "token.key"),
-            SpoolDirectory = Path.Combine(directory, $"spool-{replica}"),
+            SpoolDirectory = SpoolDirectory(replica),
             Replica = replica,
             Api = api,
             Port = 0,
@@ -91,6 +95,8 @@ internal sealed class GatewayBench : IAsyncDisposable
             DrainGrace = TimeSpan.Zero,
         }),
         app => app.MapFabrikProxy());
+
+    public string SpoolDirectory(string replica = "gateway-0") => Path.Combine(directory, $"spool-{replica}");
 
     public async Task StopGatewayAsync()
     {
@@ -160,6 +166,21 @@ internal sealed class GatewayBench : IAsyncDisposable
         var request = (await JsonSerializer.DeserializeAsync(http.Request.Body, GatewayJson.Default.LeaseRequest, Cancel))!;
         var answer = desk.Answer(request, Budgets, (budget, subject, since) => ledger.Values.Where(row => budget.Scope.Of(BudgetCaller.Of(row)) == subject).Sum(row => row.CostMicros), TimeProvider.System.GetUtcNow());
         await JsonSerializer.SerializeAsync(http.Response.Body, answer, GatewayJson.Default.LeaseAnswer, Cancel);
+    }
+
+    /// <summary>A cursor is how many were told.</summary>
+    private async Task TellEndsAsync(HttpContext http)
+    {
+        if (ApiFails is { } code)
+        {
+            http.Response.StatusCode = (int)code;
+            return;
+        }
+
+        var told = int.Parse(http.Request.Query["after"].FirstOrDefault() ?? "0", System.Globalization.CultureInfo.InvariantCulture);
+        RunEnd[] all = [.. RunEnds];
+        RunEnd[] page = [.. all.Skip(told).Take(2)];
+        await JsonSerializer.SerializeAsync(http.Response.Body, new RunEnds(page, $"{told + page.Length}", told + page.Length < all.Length), GatewayJson.Default.RunEnds, Cancel);
     }
 
     private async Task TakeInAsync(HttpContext http)
