@@ -26,7 +26,9 @@ public static class ProxyExtensions
         services.AddSingleton<ProviderFiles>();
         services.AddSingleton<CallerFiles>();
         services.AddSingleton(_ => new EndedRuns());
-        services.AddHostedService<RunEndsFeed>();
+        services.AddSingleton<RunEndsFeed>();
+        services.AddSingleton<StatusPage>();
+        services.AddHostedService(provider => provider.GetRequiredService<RunEndsFeed>());
         services.AddSingleton<PriceFile>();
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton<Ledger>();
@@ -51,8 +53,9 @@ public static class ProxyExtensions
     {
         // Made here, so that what is wrong with files is said before anything listens.
         var calls = app.Services.GetRequiredService<CallEndpoint>();
+        app.Services.GetRequiredService<StatusPage>();
         app.MapHealth();
-        app.MapFallback(calls.HandleAsync);
+        app.MapFallback("{*path}", calls.HandleAsync); // without the pattern names with a dot, as gpt-4.1, are taken for files
         return app;
     }
 

@@ -17,6 +17,9 @@ internal sealed partial class RunEndsFeed(EndedRuns ended, ApiClient api, ProxyM
     private string? cursor;
     private bool failing, full;
 
+    /// <summary>When the API answered last.</summary>
+    public DateTimeOffset? ToldAt { get; private set; }
+
     private string Kept => Path.Combine(options.SpoolDirectory, FileName);
 
     public override Task StartAsync(CancellationToken cancellationToken)
@@ -40,7 +43,8 @@ internal sealed partial class RunEndsFeed(EndedRuns ended, ApiClient api, ProxyM
 
                 if (failing) Log.Again(logger);
                 failing = false;
-                metrics.RunEndsTold(options.Clock.GetUtcNow());
+                ToldAt = options.Clock.GetUtcNow();
+                metrics.RunEndsTold(ToldAt.Value);
             }
             catch (Exception e) when (e is HttpRequestException or IOException or JsonException or UnauthorizedAccessException || (e is OperationCanceledException && !stoppingToken.IsCancellationRequested))
             {

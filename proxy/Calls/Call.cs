@@ -24,6 +24,9 @@ internal sealed class Call
     /// <summary>As it is sent on; empty for lists of models.</summary>
     public ReadOnlyMemory<byte> Body { get; init; }
 
+    /// <summary>Of the body.</summary>
+    public string ContentType { get; init; } = "application/json";
+
     /// <summary>Null for what is not metered.</summary>
     public RequestFacts? Facts { get; init; }
 

@@ -24,26 +24,44 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         var operationId = Guid.CreateVersion7(now).ToString();
         http.Response.Headers[Names.Headers.Operation] = operationId;
         var endpoint = Endpoint.Of(http.Request.Method, http.Request.Path.Value ?? "");
-        if (endpoint.Operation is not { } operation)
+        if (endpoint.Format is not { } format)
         {
-            await RefuseAsync(http, endpoint.Format, endpoint.Format is null ? new WireError(404, "not_found_error", "unknown_path", endpoint.Refused!) : WireError.Refused(endpoint.Format, "path_not_served", endpoint.Refused!), operationId);
+            await RefuseAsync(http, null, new WireError(404, "not_found_error", "unknown_path", endpoint.Refused!), operationId);
             return;
         }
 
-        var format = endpoint.Format!.Value;
         var verdict = callers.Verify(Credential(http.Request.Headers, format), now, out var caller);
         if (caller?.Run is { } run && ended.Has(run.RunId)) (verdict, caller) = (TokenVerdict.Ended, null);
+        var all = providers.Current;
+        var upstreams = all.Of(caller?.Project);
+        var isOwned = upstreams.Owns(format);
+        var operation = endpoint.Operation ?? Operation.Other;
+        if (operation == Operation.Other)
+        {
+            if (all.Naming(caller?.Project, format, endpoint.ProviderPath) is not { } naming)
+            {
+                await RefuseAsync(http, format, WireError.Refused(format, "path_not_served", endpoint.Refused!), operationId);
+                return;
+            }
+
+            (upstreams, isOwned) = (naming, true);
+        }
+        else if (caller?.Run is { Namespace: Names.GatewayNamespace } && http.Request.Headers[Names.Headers.Provider] is [{ Length: > 0 } only])
+        {
+            (upstreams, isOwned) = (all.Only(only), false);
+        }
+
         if (caller is null)
         {
             await RefuseAsync(http, format, Unauthenticated(format, verdict), operationId);
             return;
         }
 
-        var upstreams = providers.Current;
         RequestFacts? facts = null;
         var body = ReadOnlyMemory<byte>.Empty;
         var model = "";
-        if (http.Request.Method == HttpMethods.Post)
+        var isOther = operation == Operation.Other;
+        if (http.Request.Method == HttpMethods.Post || isOther)
         {
             var most = upstreams.Config.Limits.RequestBytes;
             if (await RequestBody.ReadAsync(http.Request, most, http.RequestAborted) is not { } read)
@@ -54,7 +72,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
             try
             {
-                facts = RequestFacts.Read(operation, read);
+                facts = isOther ? RequestFacts.ReadOther(read) : RequestFacts.Read(operation, read);
             }
             catch (FormatException e)
             {
@@ -62,14 +80,14 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
                 return;
             }
 
-            if (facts.Refused is { } why)
+            if (facts.Refused is { } why && !isOwned)
             {
                 await RefuseAsync(http, format, WireError.Refused(format, "shared_state", why), operationId);
                 return;
             }
 
-            model = upstreams.Config.Model(caller.Project, facts.Model);
-            body = facts.Rewrite(read, model) ?? read;
+            model = isOther ? facts.Model : upstreams.Config.Model(caller.Project, facts.Model);
+            body = facts.Rewrite(read, model, isOwned) ?? read;
         }
 
         var call = new Call
@@ -81,10 +99,11 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             Caller = caller,
             Upstreams = upstreams,
             Body = body,
-            Facts = endpoint.IsMetered ? facts : null,
+            ContentType = isOther && http.Request.ContentType is { Length: > 0 } type ? type : "application/json",
+            Facts = endpoint.IsMetered || isOther ? facts : null,
             SentModel = model,
         };
-        if (call.Facts is not null && keeper.IsOn)
+        if (call.Facts is { Model.Length: > 0 } && keeper.IsOn)
         {
             var (reservation, refusal, isUnknown) = await keeper.ReserveAsync(Charged(caller), ledger.Most(call.Facts, model, body.Length), http.RequestAborted);
             if (refusal is not null || isUnknown)

@@ -39,7 +39,7 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
             // What stands if nobody lives to settle it.
             Outcome = AttemptOutcome.Lost,
             Estimated = true,
-            Tokens = new TokenCounts(Estimates.Tokens(call.Body.Length), 0, 0, 0, 0, 0, 0),
+            Tokens = call.Operation == Operation.Other ? default : new TokenCounts(Estimates.Tokens(call.Body.Length), 0, 0, 0, 0, 0, 0),
         };
         Price(row);
         return spool.Intend(row) is { } ticket ? new Attempt(this, ticket, row, call, options.Clock) : null;

@@ -84,9 +84,9 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var request = new HttpRequestMessage(original.Method, new Uri(upstream.Base, call.Path)) { Version = original.Version, VersionPolicy = original.VersionPolicy };
         foreach (var (name, values) in original.Headers.NonValidated) request.Headers.TryAddWithoutValidation(name, values);
         upstream.Authorise(request);
-        if (call.Facts is null && call.Body.Length == 0) return request;
+        if (call.Body.Length == 0 && (call.Facts is null || call.Operation == Operation.Other)) return request;
         request.Content = new ReadOnlyMemoryContent(call.Body);
-        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", call.ContentType);
         return request;
     }
 
@@ -116,8 +116,9 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
 
         var meter = new AnswerMeter(call.Format, call.Operation);
         var source = await ContentAsync(answer, ct);
-        if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream") return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
-        var (body, whole) = await ReadAsync(source, WholeAnswer.Longest, ct);
+        var isStream = answer.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        if (isStream && call.Operation != Operation.Other) return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
+        var (body, whole) = isStream ? ([], false) : await ReadAsync(source, WholeAnswer.Longest, ct); // events of an API that is not known are not waited for
         benches.Succeeded(target, call.SentModel);
         attempt.FirstByte();
         if (!whole)
@@ -127,7 +128,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         }
 
         var isRead = meter.ReadWhole(body);
-        attempt.Answered(AttemptOutcome.Completed, isRead ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
+        attempt.Answered(AttemptOutcome.Completed, isRead || call.Operation == Operation.Other ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
         source.Dispose();
         Replace(answer, body);
         Costs.Tell(answer, attempt.Row);

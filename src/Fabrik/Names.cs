@@ -239,6 +239,7 @@ public static class Names
         /// <summary>Of the LLM gateway, behind its own address: what each provider's client takes as its base.</summary>
         public const string GatewayOpenAi = "/openai/v1";
         public const string GatewayAnthropic = "/anthropic";
+        public const string GatewayStatus = "/statusz";
         public const string Live = "/livez";
         public const string Ready = "/readyz";
         public const string Metrics = "/metrics";
@@ -296,6 +297,9 @@ public static class Names
         /// <summary>Of the hard budget that is nearest to its end: name, amount that was left before the call was made, and currency.</summary>
         public const string BudgetLeft = "fabrik-budget-left";
         public const string OutputTokens = "fabrik-output-tokens";
+
+        /// <summary>Of a request: the one provider to be asked. Only <c>fabrik gateway test</c> may say so, whose token is of the gateway's own namespace.</summary>
+        public const string Provider = "fabrik-provider";
 
         /// <summary>Asks the official clients to try again or not, before they look at the status.</summary>
         public const string ShouldRetry = "x-should-retry";

@@ -15,6 +15,7 @@ namespace Fabrik.Gateway;
 [JsonSerializable(typeof(LeaseRequest))]
 [JsonSerializable(typeof(LeaseAnswer))]
 [JsonSerializable(typeof(RunEnds))]
+[JsonSerializable(typeof(GatewayStatus))]
 [JsonSerializable(typeof(List<VirtualKey>))]
 [JsonSerializable(typeof(ModelPrice))]
 public sealed partial class GatewayJson : JsonSerializerContext;

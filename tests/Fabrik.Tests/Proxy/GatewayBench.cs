@@ -53,7 +53,8 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     /// <param name="limits">JSON of the limits.</param>
     /// <param name="keys">Of the first provider.</param>
-    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}")
+    /// <param name="ofFirst">JSON of further members of it, each with a comma before it.</param>
+    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", string ofFirst = "")
     {
         var bench = new GatewayBench();
         bench.Provider = await FakeProvider.StartAsync(Cancel);
@@ -72,7 +73,7 @@ internal sealed class GatewayBench : IAsyncDisposable
               "limits": {{limits}},
               "aliases": {{aliases}},
               "providers": [
-                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
+                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys, ofFirst).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
               ]
             }
             """);
@@ -150,9 +151,9 @@ internal sealed class GatewayBench : IAsyncDisposable
         Directory.Delete(directory, recursive: true);
     }
 
-    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys) =>
+    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys, string more = "") =>
         new[] { ("openai", ""), ("anthropic", "-messages") }.Select(format => $$"""
-            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}]}
+            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}]{{more}}}
             """);
 
     private async Task LeaseAsync(HttpContext http)

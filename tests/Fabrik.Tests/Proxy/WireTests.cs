@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Fabrik.Gateway;
+using Microsoft.AspNetCore.Http;
 
 namespace Fabrik.Tests.Proxy;
 
@@ -95,6 +96,20 @@ public sealed class WireTests : IAsyncLifetime
         body.ShouldBe("""{"model":"gpt-4o-mini","messages":[]}""");
         answer.Headers.Select(header => header.Key).ShouldNotContain("openai-organization");
         answer.Headers.GetValues("request-id").ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_model_whose_name_has_a_dot_can_be_asked_for()
+    {
+        bench.Provider.Fault = async (http, _) =>
+        {
+            await http.Response.WriteAsync(http.Request.Path);
+            return true;
+        };
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(bench.Gateway, "/openai/v1/models/gpt-4.1"));
+        request.Headers.Authorization = new("Bearer", GatewayBench.Token());
+        using var answer = await bench.Http.SendAsync(request, Cancel);
+        (await answer.Content.ReadAsStringAsync(Cancel)).ShouldBe("/v1/models/gpt-4.1");
     }
 
     [Theory]
