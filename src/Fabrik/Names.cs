@@ -362,7 +362,14 @@ public static class Names
         public const string VirtualKeySecret = "fabrik-virtual-keys";
         public const string VirtualKeyFile = "keys.json";
 
-        /// <summary>In <see cref="GatewayNamespace"/>: the gateway's ServiceAccount, and the ClusterRole with its binding.</summary>
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with the keys of run tokens, and the key of its data under which they stand.</summary>
+        public const string RunTokenKeySecret = "fabrik-run-token-key";
+        public const string RunTokenKeyFile = "key";
+
+        /// <summary>Key of <see cref="ApiDiscovery"/>: where the command reaches the gateway.</summary>
+        public const string GatewayAddress = "gateway";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: the gateway's Service, its ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";
     }
 }

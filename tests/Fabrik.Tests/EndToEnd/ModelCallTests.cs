@@ -46,6 +46,17 @@ public sealed class ModelCallTests(ClusterFixture cluster)
         await Wait.UntilAsync("the token of the deleted Job to be refused", async () => await StatusAsync(waiting) == HttpStatusCode.Unauthorized, TimeSpan.FromSeconds(10));
     }
 
+    [Fact]
+    public async Task The_gateway_is_found_shown_and_tested_with_a_kubeconfig_alone()
+    {
+        var status = await cluster.FabrikAsync("gateway", "status");
+        status.Code.ShouldBe(0, status.Error);
+        status.Out.ShouldContain("serving");
+        var test = await cluster.FabrikAsync("gateway", "test", "openai");
+        test.Code.ShouldBe(0, test.Error);
+        test.Out.Split("answered").Length.ShouldBe(3);
+    }
+
     private async Task<HttpStatusCode> StatusAsync(string token)
     {
         using var http = new HttpClient();

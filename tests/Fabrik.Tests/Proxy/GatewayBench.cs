@@ -87,7 +87,7 @@ internal sealed class GatewayBench : IAsyncDisposable
         {
             ConfigFile = Path.Combine(directory, "config.json"),
             KeyDirectory = Path.Combine(directory, "keys"),
-            TokenKeyFile = Path.Combine(directory, "token.key"),
+            TokenKeyFile = TokenKeyFile,
             SpoolDirectory = SpoolDirectory(replica),
             Replica = replica,
             Api = api,
@@ -96,6 +96,8 @@ internal sealed class GatewayBench : IAsyncDisposable
             DrainGrace = TimeSpan.Zero,
         }),
         app => app.MapFabrikProxy());
+
+    public string TokenKeyFile => Path.Combine(directory, "token.key");
 
     public string SpoolDirectory(string replica = "gateway-0") => Path.Combine(directory, $"spool-{replica}");
 
