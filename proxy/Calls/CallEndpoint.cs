@@ -21,7 +21,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
     public async Task HandleAsync(HttpContext http)
     {
         var now = options.Clock.GetUtcNow();
-        var operationId = Guid.CreateVersion7(now).ToString();
+        var operationId = CallIds.New(now);
         http.Response.Headers[Names.Headers.Operation] = operationId;
         var endpoint = Endpoint.Of(http.Request.Method, http.Request.Path.Value ?? "");
         if (endpoint.Format is not { } format)
@@ -64,7 +64,8 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         if (http.Request.Method == HttpMethods.Post || isOther)
         {
             var most = upstreams.Config.Limits.RequestBytes;
-            if (await RequestBody.ReadAsync(http.Request, most, http.RequestAborted) is not { } read)
+            var (read, isWhole) = http.Request.ContentLength > most ? ([], false) : await Bodies.ReadAsync(http.Request.Body, http.Request.ContentLength, most, http.RequestAborted);
+            if (!isWhole)
             {
                 await RefuseAsync(http, format, WireError.Invalid("request_too_large", $"The request's body is longer than {most} bytes.", 413), operationId);
                 return;
@@ -95,10 +96,12 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             OperationId = operationId,
             Format = format,
             Operation = operation,
-            Path = endpoint.ProviderPath + http.Request.QueryString.Value,
+            Path = http.Request.QueryString.HasValue ? endpoint.ProviderPath + http.Request.QueryString.Value : endpoint.ProviderPath,
             Caller = caller,
             Upstreams = upstreams,
+            Headers = http.Request.Headers,
             Body = body,
+            BodyBytes = body.Length,
             ContentType = isOther && http.Request.ContentType is { Length: > 0 } type ? type : "application/json",
             Facts = endpoint.IsMetered || isOther ? facts : null,
             SentModel = model,
@@ -118,7 +121,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
         try
         {
-            await forwarder.SendAsync(http, "http://provider/", invoker, Forwarding, new CallTransformer(call), http.RequestAborted);
+            await forwarder.SendAsync(http, CallTransformer.Prefix, invoker, Forwarding, new CallTransformer(call), http.RequestAborted);
         }
         finally
         {

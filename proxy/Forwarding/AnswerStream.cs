@@ -1,3 +1,4 @@
+using System.Buffers;
 using Fabrik.Gateway;
 using Fabrik.Gateway.Metering;
 using Fabrik.Gateway.Wire;
@@ -9,7 +10,7 @@ namespace Fabrik.Proxy.Forwarding;
 /// A provider's stream as the client gets it: each byte as it comes, read beside. The attempt is settled before the end of the answer is passed
 /// on, so that a client that leaves right after it is billed. What breaks off ends with an error in the stream, never as if it were whole.
 /// </summary>
-internal sealed class AnswerStream : Stream
+internal sealed class AnswerStream : ReadOnlyStream
 {
     private readonly Call call;
     private readonly Attempt attempt;
@@ -18,11 +19,9 @@ internal sealed class AnswerStream : Stream
     private readonly Stream source;
     private readonly IDisposable answer;
     private readonly TimeSpan idle;
-    private readonly CancellationTokenSource silence = new();
+    private readonly Patience silence = new();
     private ArraySegment<byte> pending;
-    private CancellationTokenRegistration registration;
-    private CancellationToken registered;
-    private bool ended, settled;
+    private bool ended, settled, disposed;
 
     /// <param name="begun">What of the answer has been read already, to be passed on first.</param>
     /// <param name="framer">That has read it.</param>
@@ -31,12 +30,6 @@ internal sealed class AnswerStream : Stream
     {
         (this.call, this.attempt, this.meter, this.framer, this.source, this.answer, pending, this.idle) = (call, attempt, meter, framer, source, answer, begun, idle);
     }
-
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <summary>Called where the terminal event was among what the constructor was given.</summary>
     public void SettleWhole() => Settle(AttemptOutcome.Completed, null, true);
@@ -50,9 +43,9 @@ internal sealed class AnswerStream : Stream
             int read;
             try
             {
-                Watch(cancellationToken);
+                silence.Begin(idle, cancellationToken);
                 read = await source.ReadAsync(buffer, silence.Token);
-                silence.CancelAfter(Timeout.InfiniteTimeSpan);
+                silence.Pause();
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -85,48 +78,22 @@ internal sealed class AnswerStream : Stream
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !disposed)
         {
+            disposed = true;
             Leave();
-            registration.Dispose();
-            silence.Dispose();
             framer.Dispose();
             answer.Dispose();
+            silence.Dispose();
         }
 
         base.Dispose(disposing);
     }
 
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
     /// <summary>OpenAI tells usage once and at the end; what Anthropic tells before its end is only the count so far.</summary>
     private bool IsCounted => call.Format == WireFormat.OpenAi && meter.Usage.HasOutput;
 
     private static WireError Cut { get; } = new(502, "api_error", "provider_cut", "The provider's answer broke off; what came before is all there is. Ask again.");
-
-    private void Watch(CancellationToken client)
-    {
-        if (registered != client)
-        {
-            registration.Dispose();
-            registered = client;
-            registration = client.UnsafeRegister(static state => ((CancellationTokenSource)state!).Cancel(), silence);
-        }
-
-        silence.CancelAfter(idle);
-    }
 
     /// <summary>Reads what came, and leaves in its place what the client gets.</summary>
     /// <returns>Bytes for the client, at the beginning of the same memory.</returns>
@@ -142,8 +109,9 @@ internal sealed class AnswerStream : Stream
     private int Filter(Span<byte> came)
     {
         // What is kept of an unfinished event may make an event longer than what came: then it goes out by another buffer.
-        var copy = came.ToArray();
-        ReadOnlySpan<byte> rest = copy;
+        var copy = ArrayPool<byte>.Shared.Rent(came.Length);
+        came.CopyTo(copy);
+        ReadOnlySpan<byte> rest = copy.AsSpan(0, came.Length);
         var (written, more) = (0, (List<byte>?)null);
         while (framer.TryRead(ref rest, out var read))
         {
@@ -153,6 +121,7 @@ internal sealed class AnswerStream : Stream
             UsageFilter.Write(read, meter.NullUsageAt, came, ref written, ref more);
         }
 
+        ArrayPool<byte>.Shared.Return(copy);
         if (framer.Overflowed) throw new IOException("an event of the provider's is too long");
         if (more is not null) pending = new ArraySegment<byte>([.. more]);
         return written;
@@ -169,7 +138,7 @@ internal sealed class AnswerStream : Stream
     {
         var count = Math.Min(pending.Count, buffer.Length);
         pending.AsSpan(0, count).CopyTo(buffer);
-        pending = pending[count..];
+        pending = count == pending.Count ? default : pending[count..]; // a stream may last for an hour: it does not hold its beginning
         return count;
     }
 

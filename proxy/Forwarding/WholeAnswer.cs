@@ -7,7 +7,7 @@ using Fabrik.Proxy.Calls;
 namespace Fabrik.Proxy.Forwarding;
 
 /// <summary>An answer that is no stream and too long to be held: it is passed on as it comes, and its usage read from its end, where providers put it.</summary>
-internal sealed class WholeAnswer : Stream
+internal sealed class WholeAnswer : ReadOnlyStream
 {
     /// <summary>Bytes that are held, so that the answer's headers can tell its cost.</summary>
     public const int Longest = 1 << 20;
@@ -30,12 +30,6 @@ internal sealed class WholeAnswer : Stream
         Keep(begun);
     }
 
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (pending.Count > 0)
@@ -46,8 +40,8 @@ internal sealed class WholeAnswer : Stream
             return count;
         }
 
-        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        silence.CancelAfter(idle);
+        using var silence = new Patience();
+        silence.Begin(idle, cancellationToken);
         int read;
         try
         {
@@ -76,20 +70,6 @@ internal sealed class WholeAnswer : Stream
 
         base.Dispose(disposing);
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     private void Keep(ReadOnlySpan<byte> bytes)
     {

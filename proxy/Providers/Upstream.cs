@@ -1,24 +1,45 @@
 using Fabrik.Gateway;
 using Fabrik.Gateway.Failover;
+using Endpoint = Fabrik.Gateway.Wire.Endpoint;
 
 namespace Fabrik.Proxy.Providers;
 
 /// <summary>A provider and a key, ready to be asked.</summary>
 internal sealed class Upstream
 {
+    private readonly string authorisation = "";
+
+    /// <summary>Made once, as parsing a URI takes as long as verifying a token.</summary>
+    private readonly Dictionary<string, Uri> metered = new(StringComparer.Ordinal);
+
     public required Target Target { get; init; }
     public required ProviderConfig Provider { get; init; }
 
     /// <summary>Ends with a slash.</summary>
-    public required Uri Base { get; init; }
+    public required Uri Base
+    {
+        get;
+        init
+        {
+            field = value;
+            foreach (var path in Endpoint.Metered) metered[path] = new Uri(value, path);
+        }
+    }
 
     /// <summary>The key itself: never logged.</summary>
-    public required string Secret { get; init; }
+    public required string Secret
+    {
+        get;
+        init => (field, authorisation) = (value, $"Bearer {value}");
+    }
+
+    /// <param name="path">Behind the base, with the query.</param>
+    public Uri To(string path) => metered.TryGetValue(path, out var known) ? known : new Uri(Base, path);
 
     public void Authorise(HttpRequestMessage request)
     {
         if (Provider.Format == WireFormat.Anthropic) request.Headers.TryAddWithoutValidation("x-api-key", Secret);
-        else request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {Secret}");
+        else request.Headers.TryAddWithoutValidation("Authorization", authorisation);
     }
 }
 
@@ -29,7 +50,7 @@ internal sealed class Upstreams
     private readonly IReadOnlyList<Upstream> all;
     private readonly Target[] openAi;
     private readonly Target[] anthropic;
-    private readonly bool anyModels;
+    private readonly bool anyModels, ownsOpenAi, ownsAnthropic;
     private readonly Upstreams shared;
     private readonly Dictionary<string, Upstreams> byProject = new(StringComparer.Ordinal);
 
@@ -42,6 +63,7 @@ internal sealed class Upstreams
     {
         (this.config, this.all, shared) = (config, all, this);
         (openAi, anthropic, anyModels) = (Targets(WireFormat.OpenAi), Targets(WireFormat.Anthropic), all.Any(one => one.Provider.Models.Count > 0));
+        (ownsOpenAi, ownsAnthropic) = (AreOwned(openAi), AreOwned(anthropic));
         if (isPart || config.Providers.All(provider => provider.Projects.Count == 0)) return;
 
         // From the configuration: a project whose key cannot be read does not go over to one that others use.
@@ -61,7 +83,7 @@ internal sealed class Upstreams
     public Upstreams Of(string? project) => project is not null && byProject.TryGetValue(project, out var own) ? own : shared;
 
     /// <summary>Whether every key that a call of a project can go to is that project's alone.</summary>
-    public bool Owns(WireFormat format) => config.Providers.Any(provider => provider.IsOwned) && (format == WireFormat.OpenAi ? openAi : anthropic) is { Length: > 0 } own && own.All(target => Find(target).Provider.IsOwned);
+    public bool Owns(WireFormat format) => format == WireFormat.OpenAi ? ownsOpenAi : ownsAnthropic;
 
     /// <summary>Those of one provider.</summary>
     public Upstreams Only(string provider) => Part(one => one.Provider.Name == provider);
@@ -90,6 +112,8 @@ internal sealed class Upstreams
     }
 
     private Upstreams Part(Func<Upstream, bool> of) => new(config, [.. all.Where(of)], isPart: true);
+
+    private bool AreOwned(Target[] targets) => targets.Length > 0 && targets.All(target => Find(target).Provider.IsOwned);
 
     private Target[] Targets(WireFormat format) => [.. all.Where(one => one.Provider.Format == format).Select(one => one.Target)];
 }

@@ -86,7 +86,7 @@ internal sealed class GatewayBench : IAsyncDisposable
         builder => builder.Services.AddFabrikProxy(new ProxyOptions
         {
             ConfigFile = Path.Combine(directory, "config.json"),
-            KeyDirectory = Path.Combine(directory, "keys"),
+            KeyDirectory = KeyDirectory,
             TokenKeyFile = TokenKeyFile,
             SpoolDirectory = SpoolDirectory(replica),
             Replica = replica,
@@ -96,6 +96,8 @@ internal sealed class GatewayBench : IAsyncDisposable
             DrainGrace = TimeSpan.Zero,
         }),
         app => app.MapFabrikProxy());
+
+    public string KeyDirectory => Path.Combine(directory, "keys");
 
     public string TokenKeyFile => Path.Combine(directory, "token.key");
 

@@ -46,6 +46,12 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
         NullUsageAt = null;
         if (read.Data.Length == 0) return EventKind.Start;
         if (format == WireFormat.OpenAi && read.Data.SequenceEqual("[DONE]"u8)) return EventKind.Terminal;
+        if (IsPlain(read.Data, out var text))
+        {
+            OutputBytes += text;
+            return EventKind.Content;
+        }
+
         try
         {
             var reader = new Utf8JsonReader(read.Data, new JsonReaderOptions { MaxDepth = Deepest });
@@ -55,6 +61,15 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
         {
             return EventKind.Content; // passed on as it is: what it means is between the provider and the client
         }
+    }
+
+    private bool IsPlain(ReadOnlySpan<byte> data, out long text)
+    {
+        if (operation != Operation.Chat) return ContentScan.IsDelta(data, out text);
+        text = 0;
+        if (ServedModel is null || !ContentScan.IsChat(data, ServedModel, ServiceTier, out text, out var usage)) return false;
+        NullUsageAt = usage;
+        return true;
     }
 
     /// <summary>The whole body of an answer that is no stream.</summary>
@@ -114,9 +129,11 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
             else if (reader.ValueTextEquals("error"u8))
             {
                 reader.Read();
-                if (reader.TokenType == JsonTokenType.Null) continue;
-                Error = Word(ref reader);
-                return EventKind.Error;
+                if (reader.TokenType != JsonTokenType.Null)
+                {
+                    Error = Word(ref reader);
+                    return EventKind.Error;
+                }
             }
             else Top(ref reader);
             before = (int)reader.BytesConsumed;
@@ -200,7 +217,7 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
             any = true;
             if (reader.TokenType == JsonTokenType.PropertyName)
             {
-                text = IsText(reader);
+                text = ContentScan.IsText(reader.ValueSpan);
                 if (reader.ValueTextEquals("tool_calls"u8)) said = true;
             }
             else if (reader.TokenType == JsonTokenType.String && text) OutputBytes += reader.ValueSpan.Length;
@@ -208,10 +225,6 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
 
         return any;
     }
-
-    private static bool IsText(in Utf8JsonReader name) =>
-        name.ValueTextEquals("content"u8) || name.ValueTextEquals("text"u8) || name.ValueTextEquals("arguments"u8) || name.ValueTextEquals("partial_json"u8) || name.ValueTextEquals("thinking"u8)
-        || name.ValueTextEquals("reasoning_content"u8) || name.ValueTextEquals("refusal"u8);
 
     private static string? Text(ref Utf8JsonReader reader)
     {
