@@ -9,6 +9,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
 {
     private readonly long start = clock.GetTimestamp();
     private int settled;
+    private IReadOnlyList<(string? Model, TokenCounts Tokens)> parts = [];
 
     public UsageEvent Row => row;
 
@@ -54,6 +55,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
             estimated = true;
         }
 
+        if (!estimated) parts = meter.Usage.Parts(call.Format);
         (row.Tokens, row.Estimated) = (counts, estimated);
         (row.Outcome, row.Error, row.Status) = (outcome, word, status);
         End();
@@ -62,7 +64,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
     private void End()
     {
         row.LatencyMs = clock.GetElapsedTime(start).TotalMilliseconds;
-        ledger.Settle(ticket, row, call);
+        ledger.Settle(ticket, row, call, parts);
     }
 }
 

@@ -45,9 +45,11 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
         return spool.Intend(row) is { } ticket ? new Attempt(this, ticket, row, call, options.Clock) : null;
     }
 
-    public void Settle(SpoolTicket ticket, UsageEvent row, Call call)
+    /// <param name="parts">Where several models are billed: each one's; else empty.</param>
+    public void Settle(SpoolTicket ticket, UsageEvent row, Call call, IReadOnlyList<(string? Model, TokenCounts Tokens)> parts)
     {
-        if (row.Tokens.All > 0) Price(row);
+        if (parts.Count > 0) Price(row, parts);
+        else if (row.Tokens.All > 0) Price(row);
         // Before it can be sent: the ledger's word that it knows must find it in the book.
         if (call.Reservation is { } reservation) budgets.Spend(reservation, row.CostMicros);
         spool.Settle(ticket, row);
@@ -56,6 +58,18 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
 
     /// <summary>What a call can cost at most: its bytes are more than its tokens.</summary>
     public long Most(RequestFacts facts, string model, int bytes) => ModelPriceBook.MostMicros(prices.Current.Of(null, model), bytes, facts.MaxOutput);
+
+    /// <summary>Each part by its own model: the row has their sum.</summary>
+    private void Price(UsageEvent row, IReadOnlyList<(string? Model, TokenCounts Tokens)> parts)
+    {
+        (row.PriceUnknown, row.CostMicros) = (false, 0);
+        foreach (var (model, tokens) in parts)
+        {
+            var price = prices.Current.Of(model ?? row.ServedModel, row.SentModel);
+            row.PriceUnknown |= price.IsUnknown;
+            row.CostMicros += ModelPriceBook.MicrosOf(price, tokens, row.ServiceTier);
+        }
+    }
 
     /// <summary>By the model that answered, else the one that was asked.</summary>
     private void Price(UsageEvent row)

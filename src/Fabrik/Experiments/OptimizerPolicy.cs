@@ -29,7 +29,6 @@ public sealed record PolicySpec
     /// <summary>Runtime classes from least to most strict; a Job without one counts as less strict than all.</summary>
     public IReadOnlyList<string> RuntimeClasses { get; set; } = [];
     public IReadOnlyList<Budget> Budgets { get; set; } = [];
-    public GatewayDefaults Gateway { get; set; } = new();
 }
 
 public sealed record ExperimentGuardrails
@@ -64,13 +63,6 @@ public sealed record Budget
     /// <summary>Decimal amount of money in <see cref="Currency"/>.</summary>
     public string? Limit { get; init; }
     public bool Hard { get; init; }
-}
-
-public sealed record GatewayDefaults
-{
-    public bool Enabled { get; init; }
-    public string? OpenAiBaseUrl { get; init; }
-    public string? AnthropicBaseUrl { get; init; }
 }
 
 public sealed record PolicyStatus
