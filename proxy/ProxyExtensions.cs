@@ -42,6 +42,7 @@ public static class ProxyExtensions
         services.AddHostedService(provider => provider.GetRequiredService<BudgetKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<UsageSender>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        services.AddHostedService<OtlpExport>();
         services.AddHttpForwarder();
         services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, options));
         return services;

@@ -35,6 +35,9 @@ public sealed record ProxyOptions
     /// <summary>The same over restarts, another than every other gateway's: budgets are leased to it.</summary>
     public string Replica { get; init; } = Environment.MachineName;
 
+    /// <summary>Base of a collector that takes OTLP over HTTP; null: metrics are only served.</summary>
+    public Uri? Otlp { get; init; }
+
     /// <summary>Plain HTTP. 0 takes any free one.</summary>
     public int Port { get; init; } = DefaultPort;
 

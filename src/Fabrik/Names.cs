@@ -206,6 +206,9 @@ public static class Names
         public const string ApiUrl = "FABRIK_API_URL";
         public const string ApiCaFile = "FABRIK_API_CA_FILE";
         public const string ApiTokenFile = "FABRIK_API_TOKEN_FILE";
+
+        /// <summary>OpenTelemetry's own: base URL of a collector that takes OTLP over HTTP.</summary>
+        public const string OtlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
         public const string Kubeconfig = "KUBECONFIG";
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";

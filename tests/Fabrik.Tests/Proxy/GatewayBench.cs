@@ -42,6 +42,9 @@ internal sealed class GatewayBench : IAsyncDisposable
     /// <summary>Answers with this instead of taking usage in.</summary>
     public HttpStatusCode? ApiFails { get; set; }
 
+    /// <summary>Of a collector, for gateways that are started from now on.</summary>
+    public Uri? Otlp { get; set; }
+
     /// <summary>What the API tells of runs that have ended, two at a time.</summary>
     public ConcurrentQueue<RunEnd> RunEnds { get; } = new();
 
@@ -91,6 +94,7 @@ internal sealed class GatewayBench : IAsyncDisposable
             SpoolDirectory = SpoolDirectory(replica),
             Replica = replica,
             Api = api,
+            Otlp = Otlp,
             Port = 0,
             LoopbackOnly = true,
             DrainGrace = TimeSpan.Zero,
