@@ -102,7 +102,7 @@ internal sealed record TestedCall(string? Provider, string Model, bool Streamed,
         (402 or 429, _) => "the provider limits the key, or its account is out of money: look at the provider's own console",
         (404, _) => "name a model that the provider has with --model, or correct models in the gateway's configuration",
         (400 or 422, _) => "the provider does not take the request; try another model with --model",
-        (>= 500, _) => "the provider fails: look at its status page, and at fabrik gateway status",
+        ( >= 500, _) => "the provider fails: look at its status page, and at fabrik gateway status",
         _ => "look at the gateway's log, and at fabrik gateway status",
     };
 
