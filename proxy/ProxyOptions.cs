@@ -32,6 +32,9 @@ public sealed record ProxyOptions
     /// <summary>PEM of the authority that the API's certificate is from; null: the operating system's count.</summary>
     public string? ApiCaFile { get; init; }
 
+    /// <summary>Base of a collector that takes OTLP over HTTP; null: metrics are only served.</summary>
+    public Uri? Otlp { get; init; }
+
     /// <summary>Plain HTTP. 0 takes any free one.</summary>
     public int Port { get; init; } = DefaultPort;
 

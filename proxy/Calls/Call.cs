@@ -30,6 +30,9 @@ internal sealed class Call
     /// <summary>Of the body as it is sent on.</summary>
     public required int BodyBytes { get; init; }
 
+    /// <summary>Of the body.</summary>
+    public string ContentType { get; init; } = "application/json";
+
     /// <summary>Null for what is not metered.</summary>
     public RequestFacts? Facts { get; init; }
 

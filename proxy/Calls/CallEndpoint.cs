@@ -13,7 +13,7 @@ using Endpoint = Fabrik.Gateway.Wire.Endpoint;
 namespace Fabrik.Proxy.Calls;
 
 /// <summary>A request as it comes: who calls, what for, and whether it may; then it is forwarded.</summary>
-internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, ProviderFiles providers, Ledger ledger, BudgetKeeper keeper, BudgetBook book, ProxyMetrics metrics, ProxyOptions options)
+internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, EndedRuns ended, ProviderFiles providers, Ledger ledger, BudgetKeeper keeper, BudgetBook book, ProxyMetrics metrics, ProxyOptions options)
 {
     /// <summary>Of everything at once, where all else is bounded by the handler beneath.</summary>
     private static readonly ForwarderRequestConfig Forwarding = new() { ActivityTimeout = TimeSpan.FromHours(1), Version = new Version(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
@@ -27,25 +27,44 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         var operationId = CallIds.New(now);
         http.Response.Headers[Names.Headers.Operation] = operationId;
         var endpoint = Endpoint.Of(http.Request.Method, http.Request.Path.Value ?? "");
-        if (endpoint.Operation is not { } operation)
+        if (endpoint.Format is not { } format)
         {
-            await RefuseAsync(http, endpoint.Format, endpoint.Format is null ? new WireError(404, "not_found_error", "unknown_path", endpoint.Refused!) : WireError.Refused(endpoint.Format, "path_not_served", endpoint.Refused!), operationId);
+            await RefuseAsync(http, null, new WireError(404, "not_found_error", "unknown_path", endpoint.Refused!), operationId);
             return;
         }
 
-        var format = endpoint.Format!.Value;
         var verdict = callers.Verify(Credential(http.Request.Headers, format), now, out var caller);
+        if (caller?.Run is { } run && ended.Has(run.RunId)) (verdict, caller) = (TokenVerdict.Ended, null);
+        var all = providers.Current;
+        var upstreams = all.Of(caller?.Project);
+        var isOwned = upstreams.Owns(format);
+        var operation = endpoint.Operation ?? Operation.Other;
+        if (operation == Operation.Other)
+        {
+            if (all.Naming(caller?.Project, format, endpoint.ProviderPath) is not { } naming)
+            {
+                await RefuseAsync(http, format, WireError.Refused(format, "path_not_served", endpoint.Refused!), operationId);
+                return;
+            }
+
+            (upstreams, isOwned) = (naming, true);
+        }
+        else if (caller?.Run is { Namespace: Names.GatewayNamespace } && http.Request.Headers[Names.Headers.Provider] is [{ Length: > 0 } only])
+        {
+            (upstreams, isOwned) = (all.Only(only), false);
+        }
+
         if (caller is null)
         {
             await RefuseAsync(http, format, Unauthenticated(format, verdict), operationId);
             return;
         }
 
-        var upstreams = providers.Current;
         RequestFacts? facts = null;
         var body = ReadOnlyMemory<byte>.Empty;
         var model = "";
-        if (http.Request.Method == HttpMethods.Post)
+        var isOther = operation == Operation.Other;
+        if (http.Request.Method == HttpMethods.Post || isOther)
         {
             var most = upstreams.Config.Limits.RequestBytes;
             var (read, isWhole) = http.Request.ContentLength > most ? ([], false) : await Bodies.ReadAsync(http.Request.Body, http.Request.ContentLength, most, http.RequestAborted);
@@ -57,7 +76,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
             try
             {
-                facts = RequestFacts.Read(operation, read);
+                facts = isOther ? RequestFacts.ReadOther(read) : RequestFacts.Read(operation, read);
             }
             catch (FormatException e)
             {
@@ -65,14 +84,14 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
                 return;
             }
 
-            if (facts.Refused is { } why)
+            if (facts.Refused is { } why && !isOwned)
             {
                 await RefuseAsync(http, format, WireError.Refused(format, "shared_state", why), operationId);
                 return;
             }
 
-            model = upstreams.Config.Model(caller.Project, facts.Model);
-            if (caller.Run?.Rewritten(facts.Model, model) is { } other)
+            model = isOther ? facts.Model : upstreams.Config.Model(caller.Project, facts.Model);
+            if (!isOther && caller.Run?.Rewritten(facts.Model, model) is { } other)
             {
                 // What no provider here serves would fail every treated run for the configuration's fault.
                 var isServed = upstreams.For(format, other).Count > 0;
@@ -80,7 +99,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
                 if (isServed) model = other;
             }
 
-            body = facts.Rewrite(read, model) ?? read;
+            body = facts.Rewrite(read, model, isOwned) ?? read;
         }
 
         var call = new Call
@@ -94,10 +113,11 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             Headers = http.Request.Headers,
             Body = body,
             BodyBytes = body.Length,
-            Facts = endpoint.IsMetered ? facts : null,
+            ContentType = isOther && http.Request.ContentType is { Length: > 0 } type ? type : "application/json",
+            Facts = endpoint.IsMetered || isOther ? facts : null,
             SentModel = model,
         };
-        if (call.Facts is not null && keeper.IsOn)
+        if (call.Facts is { Model.Length: > 0 } && keeper.IsOn)
         {
             var (reservation, refusal, isUnknown) = await keeper.ReserveAsync(Charged(caller), ledger.Most(call.Facts, model, body.Length), http.RequestAborted);
             if (refusal is not null || isUnknown)

@@ -87,9 +87,9 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var request = new HttpRequestMessage(original.Method, upstream.To(call.Path)) { Version = original.Version, VersionPolicy = original.VersionPolicy };
         CallTransformer.CopyHeaders(call.Headers, request);
         upstream.Authorise(request);
-        if (call.Facts is null && call.BodyBytes == 0) return request;
+        if (call.BodyBytes == 0 && (call.Facts is null || call.Operation == Operation.Other)) return request;
         request.Content = new CallContent(call);
-        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", call.ContentType);
         return request;
     }
 
@@ -119,8 +119,9 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
 
         var meter = new AnswerMeter(call.Format, call.Operation);
         var source = await ContentAsync(answer, ct);
-        if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream") return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
-        var (body, whole) = await Bodies.ReadAsync(source, answer.Content.Headers.ContentLength, WholeAnswer.Longest, ct);
+        var isStream = answer.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        if (isStream && call.Operation != Operation.Other) return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
+        var (body, whole) = isStream ? ([], false) : await Bodies.ReadAsync(source, answer.Content.Headers.ContentLength, WholeAnswer.Longest, ct); // events of an API that is not known are not waited for
         attempt.FirstByte();
         if (!whole)
         {
@@ -133,7 +134,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         benches.Succeeded(target, call.SentModel);
 
         var isRead = meter.ReadWhole(body);
-        attempt.Answered(AttemptOutcome.Completed, isRead ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
+        attempt.Answered(AttemptOutcome.Completed, isRead || call.Operation == Operation.Other ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
         source.Dispose();
         Replace(answer, body);
         Costs.Tell(answer, attempt.Row);

@@ -19,6 +19,7 @@ internal sealed class ProxyMetrics : IDisposable
     private readonly Counter<long> sent;
     private readonly Counter<long> refusedUsage;
     private readonly Gauge<double> budgetUsed;
+    private readonly Gauge<double> runEndsTold;
     private readonly GenAiMetrics genAi;
     private readonly MetricCollector collector;
 
@@ -33,6 +34,7 @@ internal sealed class ProxyMetrics : IDisposable
         refusedUsage = meter.CreateCounter<long>(Names.Metrics.GatewayUsageRefused, description: "Settled attempts that the API refused for good; they are kept in the spool's directory.");
         meter.CreateObservableGauge(Names.Metrics.GatewaySpoolSegments, () => spool.Segments, description: "Files of the spool whose content the API has not taken in.");
         budgetUsed = meter.CreateGauge<double>(Names.Metrics.GatewayBudgetUsed, description: "Part of each budget that is used, 0 to 1.");
+        runEndsTold = meter.CreateGauge<double>(Names.Metrics.GatewayRunEndsTold, "s", "When the API told last which runs have ended, in seconds since 1970.");
         genAi = new GenAiMetrics(meter);
         collector = new MetricCollector(one => one == meter || MetricCollector.IsRuntime(one));
     }
@@ -51,6 +53,8 @@ internal sealed class ProxyMetrics : IDisposable
     public void Failed(Target target, in ProviderFault fault) => failures.Add(1, new KeyValuePair<string, object?>("provider", target.Provider), new KeyValuePair<string, object?>("key", target.Key), new KeyValuePair<string, object?>("reason", fault.Word));
 
     public void BudgetUsed(string budget, double part) => budgetUsed.Record(part, new KeyValuePair<string, object?>("budget", budget));
+
+    public void RunEndsTold(DateTimeOffset now) => runEndsTold.Record(now.ToUnixTimeMilliseconds() / 1000.0);
 
     public void Sent(int count) => sent.Add(count);
 

@@ -19,6 +19,9 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
     private readonly SpoolBatch batch = new();
     private bool failing;
 
+    /// <summary>Why the API does not take usage in now; null where it does.</summary>
+    public string? Failing { get; private set; }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (options.Api is null) return;
@@ -30,6 +33,7 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
             {
                 var sent = await SendAsync(stoppingToken);
                 pause = Pause;
+                Failing = null;
                 if (failing) Log.Again(logger);
                 failing = false;
                 if (sent > 0) continue;
@@ -38,6 +42,7 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
             {
                 if (!failing) Log.Waiting(logger, options.Api, e.Message);
                 failing = true;
+                Failing = e.Message;
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
 

@@ -25,6 +25,7 @@ public static class ApiExtensions
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<ModelCallStore>();
+        services.AddSingleton<RunEndReader>();
         services.AddSingleton<BudgetPolicy>();
         services.AddSingleton<BudgetStore>();
         services.AddSingleton<LeaseOffice>();
@@ -57,6 +58,7 @@ public static class ApiExtensions
         app.MapUsage();
         app.MapLeases();
         app.MapBudgets();
+        app.MapRunEnds();
         return app;
     }
 }

@@ -23,6 +23,7 @@ namespace Fabrik.Api;
 [JsonSerializable(typeof(LeaseRequest))]
 [JsonSerializable(typeof(LeaseAnswer))]
 [JsonSerializable(typeof(BudgetList))]
+[JsonSerializable(typeof(RunEnds))]
 [JsonSerializable(typeof(UsageTotals))]
 [JsonSerializable(typeof(Problem))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -209,6 +209,9 @@ public static class Names
         public const string ApiUrl = "FABRIK_API_URL";
         public const string ApiCaFile = "FABRIK_API_CA_FILE";
         public const string ApiTokenFile = "FABRIK_API_TOKEN_FILE";
+
+        /// <summary>OpenTelemetry's own: base URL of a collector that takes OTLP over HTTP.</summary>
+        public const string OtlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
         public const string Kubeconfig = "KUBECONFIG";
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";
@@ -242,6 +245,7 @@ public static class Names
         /// <summary>Of the LLM gateway, behind its own address: what each provider's client takes as its base.</summary>
         public const string GatewayOpenAi = "/openai/v1";
         public const string GatewayAnthropic = "/anthropic";
+        public const string GatewayStatus = "/statusz";
         public const string Live = "/livez";
         public const string Ready = "/readyz";
         public const string Metrics = "/metrics";
@@ -255,6 +259,7 @@ public static class Names
         public const string Usage = "/api/v1/usage";
         public const string Leases = "/api/v1/leases";
         public const string Budgets = "/api/v1/budgets";
+        public const string RunEnds = "/api/v1/run-ends";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -274,7 +279,7 @@ public static class Names
         /// <summary>get and list: runs, experiments, decisions, budgets and totals of usage.</summary>
         public const string Runs = "runs";
 
-        /// <summary>create: deliver the ledger of model calls.</summary>
+        /// <summary>create: deliver the ledger of model calls, be leased budgets and be told which runs have ended.</summary>
         public const string Usage = "usage";
     }
 
@@ -299,6 +304,9 @@ public static class Names
         /// <summary>Of the hard budget that is nearest to its end: name, amount that was left before the call was made, and currency.</summary>
         public const string BudgetLeft = "fabrik-budget-left";
         public const string OutputTokens = "fabrik-output-tokens";
+
+        /// <summary>Of a request: the one provider to be asked. Only <c>fabrik gateway test</c> may say so, whose token is of the gateway's own namespace.</summary>
+        public const string Provider = "fabrik-provider";
 
         /// <summary>Asks the official clients to try again or not, before they look at the status.</summary>
         public const string ShouldRetry = "x-should-retry";
@@ -331,6 +339,7 @@ public static class Names
         public const string GatewayCost = "fabrik.gateway.cost";
         public const string GatewayBudgetUsed = "fabrik.gateway.budget.used";
         public const string GatewaySpoolSegments = "fabrik.gateway.spool.segments";
+        public const string GatewayRunEndsTold = "fabrik.gateway.run.ends.timestamp";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
@@ -361,7 +370,14 @@ public static class Names
         public const string VirtualKeySecret = "fabrik-virtual-keys";
         public const string VirtualKeyFile = "keys.json";
 
-        /// <summary>In <see cref="GatewayNamespace"/>: the gateway's ServiceAccount, and the ClusterRole with its binding.</summary>
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with the keys of run tokens, and the key of its data under which they stand.</summary>
+        public const string RunTokenKeySecret = "fabrik-run-token-key";
+        public const string RunTokenKeyFile = "key";
+
+        /// <summary>Key of <see cref="ApiDiscovery"/>: where the command reaches the gateway.</summary>
+        public const string GatewayAddress = "gateway";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: the gateway's Service, its ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";
     }
 }

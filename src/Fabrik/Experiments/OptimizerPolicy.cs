@@ -31,7 +31,6 @@ public sealed record PolicySpec
     /// <summary>Runtime classes from least to most strict; a Job without one counts as less strict than all.</summary>
     public IReadOnlyList<string> RuntimeClasses { get; set; } = [];
     public IReadOnlyList<Budget> Budgets { get; set; } = [];
-    public GatewayDefaults Gateway { get; set; } = new();
 }
 
 public sealed record ExperimentGuardrails
@@ -79,13 +78,6 @@ public enum BudgetUnit
 
     /// <summary>All that is read, from caches too, and all that is generated.</summary>
     [JsonStringEnumMemberName("tokens")] Tokens,
-}
-
-public sealed record GatewayDefaults
-{
-    public bool Enabled { get; init; }
-    public string? OpenAiBaseUrl { get; init; }
-    public string? AnthropicBaseUrl { get; init; }
 }
 
 public sealed record PolicyStatus

@@ -36,8 +36,6 @@ public static class PolicyRules
         checks.Set("spec.allowedEnvironment", spec.AllowedEnvironment, 128, (at, name) => checks.Text(at, name, 253, least: 1));
         checks.Set("spec.runtimeClasses", spec.RuntimeClasses, 16, (at, name) => checks.Text(at, name, 253, Checks.DnsName(), "must be the name of a RuntimeClass", 1));
         Budgets(checks, spec.Budgets);
-        checks.Text("spec.gateway.openAiBaseUrl", spec.Gateway.OpenAiBaseUrl, 2048, Checks.Address(), "must be an http or https address");
-        checks.Text("spec.gateway.anthropicBaseUrl", spec.Gateway.AnthropicBaseUrl, 2048, Checks.Address(), "must be an http or https address");
     }
 
     private static void Guardrails(Checks checks, ExperimentGuardrails experiments)

@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Kubernetes;
 
@@ -56,9 +59,47 @@ public sealed class ModelCallTests(ClusterFixture cluster)
         }
     }
 
-    private Task<KubeObject> CreateAsync(string ns, string name, bool dryRun = false)
+    [Fact]
+    public async Task A_job_that_is_in_the_gateway_alone_is_shown_with_its_tokens_and_its_token_dies_with_it_while_that_of_a_suspended_one_lives()
+    {
+        var ns = await cluster.NamespaceAsync("models-only", enabled: false, gateway: true);
+        await Wait.UntilAsync("the webhook to know the namespace", async () => (await CreateAsync(ns, "probe", dryRun: true)).Environment().ContainsKey(Names.ClientVariables.OpenAiKey));
+        var waiting = (await CreateAsync(ns, "waiting", suspend: true)).Environment()[Names.ClientVariables.OpenAiKey];
+        var dying = (await CreateAsync(ns, "caller")).Environment()[Names.ClientVariables.OpenAiKey];
+
+        await Wait.UntilAsync("the Job to end", async () => (await cluster.FabrikAsync("runs", "show", "caller", "-n", ns)).Out.Contains("succeeded", StringComparison.Ordinal));
+        await Wait.UntilAsync("the token to be refused", async () => await StatusAsync(dying) == HttpStatusCode.Unauthorized, TimeSpan.FromSeconds(10));
+        (await StatusAsync(waiting)).ShouldBe(HttpStatusCode.OK);
+        await Wait.UntilAsync("the calls in the ledger", async () => (await cluster.FabrikAsync("runs", "show", "caller", "-n", ns)).Out.Contains("gpt-5-mini", StringComparison.Ordinal));
+
+        await cluster.Client.DeleteAsync(Kinds.Job, ns, "waiting", Cancel);
+        await Wait.UntilAsync("the token of the deleted Job to be refused", async () => await StatusAsync(waiting) == HttpStatusCode.Unauthorized, TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task The_gateway_is_found_shown_and_tested_with_a_kubeconfig_alone()
+    {
+        var status = await cluster.FabrikAsync("gateway", "status");
+        status.Code.ShouldBe(0, status.Error);
+        status.Out.ShouldContain("serving");
+        var test = await cluster.FabrikAsync("gateway", "test", "openai");
+        test.Code.ShouldBe(0, test.Error);
+        test.Out.Split("answered").Length.ShouldBe(3);
+    }
+
+    private async Task<HttpStatusCode> StatusAsync(string token)
+    {
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(cluster.Gateway, "openai/v1/chat/completions")) { Content = new StringContent("""{"model":"gpt-5-mini","messages":[]}""", Encoding.UTF8, "application/json") };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var answer = await http.SendAsync(request, Cancel);
+        return answer.StatusCode;
+    }
+
+    private Task<KubeObject> CreateAsync(string ns, string name, bool dryRun = false, bool suspend = false)
     {
         var job = Jobs.Named(name);
+        job["spec"]!["suspend"] = suspend;
         job["spec"]!["template"]!["metadata"]!["annotations"]![Names.Annotations.SandboxModelCalls] = "3 gpt-5-mini";
         return cluster.Client.CreateAsync(Kinds.Job, ns, job, Cancel, new WriteOptions { DryRun = dryRun });
     }

@@ -42,6 +42,12 @@ internal sealed class GatewayBench : IAsyncDisposable
     /// <summary>Answers with this instead of taking usage in.</summary>
     public HttpStatusCode? ApiFails { get; set; }
 
+    /// <summary>Of a collector, for gateways that are started from now on.</summary>
+    public Uri? Otlp { get; set; }
+
+    /// <summary>What the API tells of runs that have ended, two at a time.</summary>
+    public ConcurrentQueue<RunEnd> RunEnds { get; } = new();
+
     private readonly LeaseDesk desk = new(DateTimeOffset.UnixEpoch);
     private Uri api = null!;
     private int again;
@@ -50,7 +56,8 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     /// <param name="limits">JSON of the limits.</param>
     /// <param name="keys">Of the first provider.</param>
-    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", string models = "[]")
+    /// <param name="ofFirst">JSON of further members of it, each with a comma before it.</param>
+    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", string ofFirst = "")
     {
         var bench = new GatewayBench();
         bench.Provider = await FakeProvider.StartAsync(Cancel);
@@ -59,6 +66,7 @@ internal sealed class GatewayBench : IAsyncDisposable
         {
             app.MapPost(Names.Paths.Usage, bench.TakeInAsync);
             app.MapPost(Names.Paths.Leases, bench.LeaseAsync);
+            app.MapGet(Names.Paths.RunEnds, bench.TellEndsAsync);
         });
         bench.Write("token.key", TokenKey);
         keys ??= ["first-key"];
@@ -68,7 +76,7 @@ internal sealed class GatewayBench : IAsyncDisposable
               "limits": {{limits}},
               "aliases": {{aliases}},
               "providers": [
-                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys, models).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
+                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys, ofFirst).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
               ]
             }
             """);
@@ -81,15 +89,22 @@ internal sealed class GatewayBench : IAsyncDisposable
         builder => builder.Services.AddFabrikProxy(new ProxyOptions
         {
             ConfigFile = Path.Combine(directory, "config.json"),
-            KeyDirectory = Path.Combine(directory, "keys"),
-            TokenKeyFile = Path.Combine(directory, "token.key"),
-            SpoolDirectory = Path.Combine(directory, $"spool-{replica}"),
+            KeyDirectory = KeyDirectory,
+            TokenKeyFile = TokenKeyFile,
+            SpoolDirectory = SpoolDirectory(replica),
             Api = api,
+            Otlp = Otlp,
             Port = 0,
             LoopbackOnly = true,
             DrainGrace = TimeSpan.Zero,
         }),
         app => app.MapFabrikProxy());
+
+    public string KeyDirectory => Path.Combine(directory, "keys");
+
+    public string TokenKeyFile => Path.Combine(directory, "token.key");
+
+    public string SpoolDirectory(string replica = "gateway-0") => Path.Combine(directory, $"spool-{replica}");
 
     public async Task StopGatewayAsync()
     {
@@ -143,9 +158,9 @@ internal sealed class GatewayBench : IAsyncDisposable
         Directory.Delete(directory, recursive: true);
     }
 
-    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys, string models = "[]") =>
+    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys, string more = "") =>
         new[] { ("openai", ""), ("anthropic", "-messages") }.Select(format => $$"""
-            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}],"models":{{models}}}
+            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}]{{more}}}
             """);
 
     private async Task LeaseAsync(HttpContext http)
@@ -159,6 +174,21 @@ internal sealed class GatewayBench : IAsyncDisposable
         var request = (await JsonSerializer.DeserializeAsync(http.Request.Body, GatewayJson.Default.LeaseRequest, Cancel))!;
         var answer = desk.Answer(request, Budgets, (budget, subject, since) => ledger.Values.Where(row => budget.Scope.Of(BudgetCaller.Of(row)) == subject).Sum(row => Charge.Of(row).In(budget.Unit)), TimeProvider.System.GetUtcNow());
         await JsonSerializer.SerializeAsync(http.Response.Body, answer, GatewayJson.Default.LeaseAnswer, Cancel);
+    }
+
+    /// <summary>A cursor is how many were told.</summary>
+    private async Task TellEndsAsync(HttpContext http)
+    {
+        if (ApiFails is { } code)
+        {
+            http.Response.StatusCode = (int)code;
+            return;
+        }
+
+        var told = int.Parse(http.Request.Query["after"].FirstOrDefault() ?? "0", System.Globalization.CultureInfo.InvariantCulture);
+        RunEnd[] all = [.. RunEnds];
+        RunEnd[] page = [.. all.Skip(told).Take(2)];
+        await JsonSerializer.SerializeAsync(http.Response.Body, new RunEnds(page, $"{told + page.Length}", told + page.Length < all.Length), GatewayJson.Default.RunEnds, Cancel);
     }
 
     private async Task TakeInAsync(HttpContext http)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Fabrik.Gateway;
+using Microsoft.AspNetCore.Http;
 
 namespace Fabrik.Tests.Proxy;
 
@@ -97,6 +98,20 @@ public sealed class WireTests : IAsyncLifetime
         answer.Headers.GetValues("request-id").ShouldHaveSingleItem();
     }
 
+    [Fact]
+    public async Task A_model_whose_name_has_a_dot_can_be_asked_for()
+    {
+        bench.Provider.Fault = async (http, _) =>
+        {
+            await http.Response.WriteAsync(http.Request.Path);
+            return true;
+        };
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(bench.Gateway, "/openai/v1/models/gpt-4.1"));
+        request.Headers.Authorization = new("Bearer", GatewayBench.Token());
+        using var answer = await bench.Http.SendAsync(request, Cancel);
+        (await answer.Content.ReadAsStringAsync(Cancel)).ShouldBe("/v1/models/gpt-4.1");
+    }
+
     [Theory]
     [InlineData("gpt-4o", "gpt-4o-mini", true)]
     [InlineData("clever", "gpt-4o-mini", true)]
@@ -123,7 +138,7 @@ public sealed class WireTests : IAsyncLifetime
     [Fact]
     public async Task A_model_experiment_whose_model_nobody_serves_leaves_the_calls_as_they_are()
     {
-        await using var narrow = await GatewayBench.StartAsync(models: """["gpt-*"]""");
+        await using var narrow = await GatewayBench.StartAsync(ofFirst: """, "models": ["gpt-*"]""");
         using var answer = await narrow.SendAsync("/openai/v1/chat/completions", """{"model":"gpt-4o-mini","messages":[]}""", GatewayBench.Token(models: [new ModelRewrite("gpt-4o-mini", "claude-haiku-4-5")]));
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
         (await narrow.LedgerAsync(1)).ShouldHaveSingleItem().SentModel.ShouldBe("gpt-4o-mini");
