@@ -14,10 +14,12 @@ internal static class BudgetErrors
         var (budget, left) = (refusal.Budget, refusal.Left ?? 0);
         if (refusal.IsNever && budget is { Limit: > 0, Unit: not BudgetUnit.Requests })
             return WireError.Spent(format, "budget_too_small", $"This call may take {budget.Say(refusal.Needed)}, which is more than the whole budget {budget.Name} ({Limit(budget)}). Give it a smaller max_tokens, or send less.");
+        if (refusal.IsAtOthers)
+            return WireError.Limited(format, "requests", $"The budget {budget.Name} ({Limit(budget)}) has {budget.Say(left)} left, but none of it is leased to this gateway now. Ask again in a while.");
         if (!budget.IsOfMinute)
         {
             var resets = refusal.ResetsAt is { } at && at < DateTimeOffset.MaxValue ? string.Create(CultureInfo.InvariantCulture, $" It begins anew at {at:yyyy-MM-dd HH:mm} UTC.") : "";
-            return WireError.Spent(format, "budget_exhausted", $"The budget {budget.Name} ({Limit(budget)}) has {budget.Say(left)} left, and this call may {(budget.Unit == BudgetUnit.Money ? "cost" : "take")} more.{resets}");
+            return WireError.Spent(format, "budget_exhausted", $"The budget {budget.Name} ({Limit(budget)}) has {budget.Say(left)} left, and this call may {(budget.Unit == BudgetUnit.Money ? "cost" : "take")} {budget.Say(refusal.Needed)}.{resets}");
         }
 
         var again = refusal.RetryAfter is { } wait ? string.Create(CultureInfo.InvariantCulture, $" There is room for it again in {Math.Ceiling(wait.TotalSeconds)} s.") : "";

@@ -28,6 +28,7 @@ public static class BudgetCells
     public static string? Note(BudgetReport budget) => (budget.Hard, budget.Percent) switch
     {
         (true, 100) => "spent: calls are refused",
+        (true, _) when budget.Refused => "refused calls that may take more than is left",
         (false, 100) => "spent; calls go on",
         (false, null) => "only in each gateway's metrics",
         (false, _) => "calls are not refused",

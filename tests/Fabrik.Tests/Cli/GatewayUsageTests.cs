@@ -68,13 +68,14 @@ public sealed class GatewayUsageTests(ClusterOfObjects cluster) : IClassFixture<
             new JsonObject { ["name"] = "each", ["scope"] = "project", ["period"] = "month", ["limit"] = "0.001", ["hard"] = true },
             new JsonObject { ["name"] = "calls", ["scope"] = "project/shop", ["unit"] = "requests", ["limit"] = "600", ["hard"] = true },
             new JsonObject { ["name"] = "read", ["scope"] = "run", ["unit"] = "tokens", ["period"] = "week", ["limit"] = "1000000", ["hard"] = true },
+            new JsonObject { ["name"] = "ns", ["scope"] = "namespace/ci", ["period"] = "day", ["limit"] = "0.004", ["hard"] = true },
             new JsonObject { ["name"] = "lost", ["scope"] = "everybody", ["limit"] = "5" });
         await using var api = await StartAsync(database);
         var url = api.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
         var other = UsageApiTests.Event(2);
         (other["runId"], other["project"], other["costMicros"]) = ("run-b", "lab", 500);
         (await DeliverAsync(url, Names.GatewayNamespace, Names.Objects.Gateway, UsageApiTests.Batch(UsageApiTests.Event(1), other))).ShouldBe(200);
-        var wishes = new LeaseRequest("one", "1", 1, [new LeaseWish("calls/shop", 150, 0, 30, 0, false)]);
+        var wishes = new LeaseRequest("one", "1", 1, [new LeaseWish("calls/shop", 150, 0, 30, 0, false), new LeaseWish("ns/ci", 0, 0, 3_000, 0, false)]);
         (await DeliverAsync(url, Names.GatewayNamespace, Names.Objects.Gateway, JsonSerializer.SerializeToUtf8Bytes(wishes, GatewayJson.Default.LeaseRequest), Names.Paths.Leases)).ShouldBe(200);
 
         var table = await cluster.FabrikAsync("gateway", "budgets", "--server", url);
@@ -89,11 +90,12 @@ public sealed class GatewayUsageTests(ClusterOfObjects cluster) : IClassFixture<
             "calls | project/shop | 150 requests | 600 requests a minute | 450 requests | any minute | ██░░░░░░░░ 25 % | -",
             "read | run/run-a | 167 tokens | 1M tokens a week | 999.8k tokens | in SPAN | ░░░░░░░░░░ 0 % | -",
             "read | run/run-b | 167 tokens | 1M tokens a week | 999.8k tokens | in SPAN | ░░░░░░░░░░ 0 % | -",
+            "ns | namespace/ci | 0.002 USD | 0.004 USD a day | 0.002 USD | in SPAN | █████░░░░░ 50 % | refused calls that may take more than is left",
         ]);
         table.Error.ShouldContain("warning: budget lost of the policy bounds nothing");
 
         var first = await cluster.FabrikAsync("gateway", "budgets", "--limit", "1", "-o", "name", "--server", url);
-        first.Out.Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries).ShouldBe(["budget/all", "budget/each", "budget/calls", "budget/read"]);
+        first.Out.Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries).ShouldBe(["budget/all", "budget/each", "budget/calls", "budget/read", "budget/ns"]);
         first.Error.ShouldContain("there are more than 1: --limit");
         var json = JsonDocument.Parse((await cluster.FabrikAsync("gateway", "budgets", "-o", "json", "--server", url)).Out).RootElement;
         json.GetProperty("items")[3].GetProperty("held").GetInt32().ShouldBe(262, "150 that are used and a quarter of what is free");

@@ -94,7 +94,9 @@ public sealed class BudgetTests
                 gateway.Clock.Jump(Start.AddSeconds(second) - gateway.Clock.GetUtcNow());
                 gateway.Book.Reserve(Caller, new Charge(10, 10), out _, out _);
                 gateway.Renew();
-                return gateway.Book.Reserve(Caller, new Charge(10, 10), out _, out _) is not null;
+                if (gateway.Book.Reserve(Caller, new Charge(10, 10), out _, out _) is not { } refusal) return false;
+                (refusal.IsAtOthers, refusal.RetryAfter).ShouldBe((true, TimeSpan.FromSeconds(1)));
+                return true;
             }
         }
     }
@@ -139,8 +141,8 @@ public sealed class BudgetTests
         gateway.Renew();
         var refusal = gateway.Book.Reserve(Caller, default, out _, out var canAsk).ShouldNotBeNull();
         canAsk.ShouldBeFalse();
-        (refusal.Left, refusal.ResetsAt, refusal.RetryAfter).ShouldBe((0, null, TimeSpan.FromSeconds(20.5)));
-        gateway.Clock.Jump(TimeSpan.FromSeconds(20.4));
+        (refusal.Left, refusal.ResetsAt, refusal.RetryAfter).ShouldBe((0, null, TimeSpan.FromSeconds(19.6)));
+        gateway.Clock.Jump(TimeSpan.FromSeconds(19.5));
         gateway.Take(1, default).ShouldBe(0);
         gateway.Clock.Jump(TimeSpan.FromSeconds(0.1));
         gateway.Take(100, default).ShouldBe(60);

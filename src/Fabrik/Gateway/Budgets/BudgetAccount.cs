@@ -83,8 +83,11 @@ internal sealed class BudgetAccount(string name, ModelBudget budget)
         if (minute is null) acknowledged = Math.Min(acknowledged + amount, settled);
     }
 
-    /// <summary>How long until there is room for what the call lacks; at the latest all that anybody has used by now has left after a minute.</summary>
-    public TimeSpan? RoomIn(TimeSpan now, long lacking) => minute is null ? null : minute.Until(now, Math.Max(1, lacking)) ?? MinuteWindow.Length;
+    /// <summary>
+    /// How long until there is room for what the call lacks; at the latest all that anybody has used by now has left after a minute. Never more: the
+    /// official clients go by their own short pauses where they are told to wait longer.
+    /// </summary>
+    public TimeSpan? RoomIn(TimeSpan now, long lacking) => minute is null ? null : minute.Until(now, lacking) is { } wait && wait < MinuteWindow.Length ? wait : MinuteWindow.Length;
 
     /// <summary>What is to be asked for. Of what is not used half is given back now and then, unless a call waits for more: others may need it.</summary>
     /// <param name="last">No call comes any more.</param>

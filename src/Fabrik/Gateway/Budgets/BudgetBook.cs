@@ -14,6 +14,9 @@ public sealed class BudgetBook(TimeProvider clock)
     private static readonly TimeSpan GiveBack = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan GiveBackOfMinute = TimeSpan.FromSeconds(1);
 
+    /// <summary>There is enough, but others were quicker, or the API has just begun and gives nobody more than they had.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
     private readonly Lock writing = new();
     private readonly Dictionary<string, BudgetAccount> accounts = new(StringComparer.Ordinal);
     private readonly long began = clock.GetTimestamp();
@@ -158,7 +161,7 @@ public sealed class BudgetBook(TimeProvider clock)
     {
         var budget = account.Budget;
         if (left is null) return new BudgetRefusal(budget, needed, null, null, null);
-        var room = needed > budget.Limit ? null : account.RoomIn(now, needed - left.Value);
+        TimeSpan? room = needed > budget.Limit ? null : left >= needed ? Soon : account.RoomIn(now, needed - left.Value);
         return new BudgetRefusal(budget, needed, left, budget.IsOfMinute ? null : account.ResetsAt, room);
     }
 

@@ -8,6 +8,9 @@ namespace Fabrik.Gateway.Budgets;
 /// <param name="RetryAfter">How long until there is room for it, if nobody else takes it; null where waiting does not help or the end of the period is meant.</param>
 public sealed record BudgetRefusal(ModelBudget Budget, long Needed, long? Left, DateTimeOffset? ResetsAt, TimeSpan? RetryAfter)
 {
+    /// <summary>There is enough, only not at hand.</summary>
+    public bool IsAtOthers => Left >= Needed;
+
     /// <summary>The limit itself is less than the call may take.</summary>
     public bool IsNever => Needed > Budget.Limit;
 }

@@ -1,48 +1,56 @@
 namespace Fabrik.Gateway.Budgets;
 
-/// <summary>What was used within the last minute. Kept by seconds: an amount counts for a minute and at most a second more, never less.</summary>
+/// <summary>What was used within the last minute. Kept by tenths of a second: an amount counts for a minute and at most a tenth more, never less.</summary>
 internal sealed class MinuteWindow
 {
     public static readonly TimeSpan Length = TimeSpan.FromMinutes(1);
 
-    /// <summary>The second that is now, and the sixty before it.</summary>
-    private const int Slots = 61;
+    private static readonly TimeSpan Slot = TimeSpan.FromMilliseconds(100);
 
-    private readonly long[] slots = new long[Slots];
-    private long second;
+    private readonly Queue<Used> slots = new();
+    private Used? last;
     private long sum;
 
     /// <param name="now">On a clock that never goes back, from any beginning.</param>
     public void Add(TimeSpan now, long amount)
     {
-        Advance(now);
-        slots[second % Slots] += amount;
+        Forget(now);
         sum += amount;
+        var slot = now.Ticks / Slot.Ticks;
+        if (last?.Slot != slot) slots.Enqueue(last = new Used(slot));
+        last.Amount += amount;
     }
 
     public long Sum(TimeSpan now)
     {
-        Advance(now);
+        Forget(now);
         return sum;
     }
 
     /// <returns>How long until so much of what is in it has left; null where there is not so much in it.</returns>
     public TimeSpan? Until(TimeSpan now, long amount)
     {
-        if (amount > Sum(now)) return null;
-        var at = Math.Max(0, second - Slots + 1);
-        for (var left = slots[at % Slots]; left < amount; left += slots[at % Slots]) at++;
-        return TimeSpan.FromSeconds(at + Slots) - now;
+        Forget(now);
+        foreach (var used in slots)
+            if ((amount -= used.Amount) <= 0) return used.Leaves - now;
+        return null;
     }
 
-    private void Advance(TimeSpan now)
+    private void Forget(TimeSpan now)
     {
-        var to = Math.Max(second, (long)now.TotalSeconds);
-        for (second = Math.Max(second, to - Slots); second < to;)
+        while (slots.TryPeek(out var oldest) && oldest.Leaves <= now)
         {
-            second++;
-            sum -= slots[second % Slots];
-            slots[second % Slots] = 0;
+            sum -= oldest.Amount;
+            slots.Dequeue();
         }
+
+        if (slots.Count == 0) last = null;
+    }
+
+    private sealed class Used(long slot)
+    {
+        public long Slot => slot;
+        public long Amount { get; set; }
+        public TimeSpan Leaves => ((slot + 1) * MinuteWindow.Slot) + Length;
     }
 }
