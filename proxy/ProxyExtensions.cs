@@ -33,9 +33,11 @@ public static class ProxyExtensions
         services.AddSingleton<FailoverInvoker>();
         services.AddSingleton<CallEndpoint>();
         services.AddSingleton<UsageSender>();
+        services.AddSingleton<Closing>();
         services.AddSingleton(provider => new Drain(options.DrainGrace, options.Clock, provider.GetRequiredService<ILogger<Drain>>()));
         services.AddHostedService(provider => provider.GetRequiredService<BudgetKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<UsageSender>());
+        services.AddHostedService(provider => provider.GetRequiredService<Closing>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         services.AddHttpForwarder();
         services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, options));

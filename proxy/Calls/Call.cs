@@ -4,6 +4,7 @@ using Fabrik.Gateway.Failover;
 using Fabrik.Gateway.Wire;
 using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Providers;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Fabrik.Proxy.Calls;
 
@@ -32,6 +33,9 @@ internal sealed class Call
 
     /// <summary>Of an OpenAI chat stream: the client did not ask for the usage, so it does not get to see it.</summary>
     public bool HidesUsage => Operation == Operation.Chat && Facts is { Stream: true, AsksForUsage: false };
+
+    /// <summary>The connection that the answer goes to.</summary>
+    public required IHttpRequestLifetimeFeature Client { get; init; }
 
     /// <summary>Null where no budget is for the caller.</summary>
     public Reservation? Reservation { get; set; }

@@ -6,6 +6,7 @@ using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Forwarding;
 using Fabrik.Proxy.Hosting;
 using Fabrik.Proxy.Providers;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 using Yarp.ReverseProxy.Forwarder;
 using Endpoint = Fabrik.Gateway.Wire.Endpoint;
@@ -45,7 +46,18 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         if (http.Request.Method == HttpMethods.Post)
         {
             var most = upstreams.Config.Limits.RequestBytes;
-            if (await RequestBody.ReadAsync(http.Request, most, http.RequestAborted) is not { } read)
+            byte[]? read;
+            try
+            {
+                read = await RequestBody.ReadAsync(http.Request, most, http.RequestAborted);
+            }
+            catch (BadHttpRequestException e)
+            {
+                await RefuseAsync(http, format, WireError.Invalid(e.StatusCode == 408 ? "request_too_slow" : "request_cut", $"The request's body did not come as its headers say: {e.Message.TrimEnd('.')}.", e.StatusCode), operationId, "true");
+                return;
+            }
+
+            if (read is null)
             {
                 await RefuseAsync(http, format, WireError.Invalid("request_too_large", $"The request's body is longer than {most} bytes.", 413), operationId);
                 return;
@@ -82,6 +94,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             Body = body,
             Facts = endpoint.IsMetered ? facts : null,
             SentModel = model,
+            Client = http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>(),
         };
         if (call.Facts is not null && keeper.IsOn)
         {

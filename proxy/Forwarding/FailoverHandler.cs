@@ -16,7 +16,7 @@ namespace Fabrik.Proxy.Forwarding;
 /// Beneath the forwarder: one call in, one answer out, and between them as many attempts as it takes. Another key or provider is asked only
 /// until the first content has been seen; what comes before that is held back, so that an error in the stream's beginning is no answer yet.
 /// </summary>
-internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger, Benches benches, ProxyMetrics metrics, TimeProvider clock) : DelegatingHandler(network)
+internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger, Benches benches, ProxyMetrics metrics, Closing closing, TimeProvider clock) : DelegatingHandler(network)
 {
     /// <summary>Of a provider's refusal, that is read to tell what it means, and of what a stream may begin with.</summary>
     private const int Longest = 64 << 10;
@@ -46,15 +46,16 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var attempt = call.Facts is null ? null : ledger.Begin(call, target);
         if (call.Facts is not null && attempt is null) return (Own(call, WireError.Unavailable(call.Format, "accounting_unavailable", "The gateway cannot account for a call now, as its spool is full. Ask again in a while."), TimeSpan.FromSeconds(10)), true);
         var limits = call.Upstreams.Config.Limits;
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, closing.Over);
         patience.CancelAfter(TimeSpan.FromSeconds(limits.FirstByteSeconds));
+        var meter = new AnswerMeter(call.Format, call.Operation);
         HttpResponseMessage? answer = null;
         try
         {
             using var request = Request(original, call, upstream);
             answer = await base.SendAsync(request, patience.Token);
             if ((int)answer.StatusCode >= 300) return await RefusedAsync(answer, call, target, attempt, patience.Token);
-            var (given, fault) = await AnsweredAsync(answer, call, target, attempt, limits, patience.Token);
+            var (given, fault) = await AnsweredAsync(answer, call, target, attempt, meter, limits, patience.Token);
             if (fault is null) return (given, true);
             if (fault.Value.Scope == FaultScope.Request) return (Final(given, call), true);
             Bench(call, target, fault.Value);
@@ -63,17 +64,27 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
             answer?.Dispose();
-            attempt?.Answered(AttemptOutcome.ClientClosed, "client_closed", (int?)answer?.StatusCode, new AnswerMeter(call.Format, call.Operation), false);
+            attempt?.Answered(AttemptOutcome.ClientClosed, "client_closed", (int?)answer?.StatusCode, meter, false);
             throw;
+        }
+        catch (OperationCanceledException) when (closing.Over.IsCancellationRequested)
+        {
+            attempt?.Answered(AttemptOutcome.Failed, "gateway_stopped", (int?)answer?.StatusCode, meter, false);
+            answer?.Dispose();
+            return (Own(call, WireError.Unavailable(call.Format, "gateway_stopped", "The gateway was stopped while the provider had not answered yet. Ask again."), TimeSpan.FromSeconds(1)), true);
         }
         catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException or InvalidDataException)
         {
-            var connects = e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError };
-            var fault = e is OperationCanceledException ? ProviderFault.Timeout : connects ? ProviderFault.Unreachable : ProviderFault.Broken;
-            attempt?.Failed(AttemptOutcome.Failed, fault.Word, (int?)answer?.StatusCode);
+            // A connection that is not made in time is cancelled too, by the handler beneath.
+            var waited = patience.IsCancellationRequested;
+            var connects = e is OperationCanceledException ? !waited : e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError };
+            var fault = connects ? ProviderFault.Unreachable : e is OperationCanceledException ? ProviderFault.Timeout : ProviderFault.Broken;
+            // What was asked may have been worked on, and billed: only a provider that was never reached cannot have.
+            if (connects) attempt?.Failed(AttemptOutcome.Failed, fault.Word, null);
+            else attempt?.Answered(AttemptOutcome.Failed, fault.Word, (int?)answer?.StatusCode, meter, false);
             answer?.Dispose();
             Bench(call, target, fault);
-            return (Own(call, e is OperationCanceledException
+            return (Own(call, fault == ProviderFault.Timeout
                 ? WireError.BadGateway("provider_timeout", $"The provider did not begin to answer within {limits.FirstByteSeconds:0.#} s. Ask again.", 504)
                 : WireError.BadGateway("provider_unreachable", "The provider cannot be reached, or broke off before it answered. Ask again.")), false);
         }
@@ -106,7 +117,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
     }
 
     /// <summary>A success: as a stream from its first content on, else whole.</summary>
-    private async Task<(HttpResponseMessage Answer, ProviderFault? Fault)> AnsweredAsync(HttpResponseMessage answer, Call call, Target target, Attempt? attempt, GatewayLimits limits, CancellationToken ct)
+    private async Task<(HttpResponseMessage Answer, ProviderFault? Fault)> AnsweredAsync(HttpResponseMessage answer, Call call, Target target, Attempt? attempt, AnswerMeter meter, GatewayLimits limits, CancellationToken ct)
     {
         if (attempt is null)
         {
@@ -114,7 +125,6 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
             return (answer, null);
         }
 
-        var meter = new AnswerMeter(call.Format, call.Operation);
         var source = await ContentAsync(answer, ct);
         if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream") return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
         var (body, whole) = await ReadAsync(source, WholeAnswer.Longest, ct);
@@ -122,7 +132,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         attempt.FirstByte();
         if (!whole)
         {
-            answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, TimeSpan.FromSeconds(limits.IdleSeconds)), answer.Content.Headers);
+            answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, Watch(call, limits)), answer.Content.Headers);
             return (answer, null);
         }
 
@@ -161,8 +171,14 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
                 begun.Write(more is null ? default : [.. more]);
                 more = null;
             }
+
+            if (!framer.Overflowed) continue;
+            framer.Dispose();
+            throw new InvalidDataException("the provider's stream begins with an event that is too long");
         }
 
+        // The beginning of an event goes out with its rest.
+        if (!call.HidesUsage) begun.SetLength(begun.Length - framer.Unfinished.Length);
         if (kind == EventKind.Error)
         {
             framer.Dispose();
@@ -175,7 +191,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
 
         benches.Succeeded(target, call.SentModel);
         attempt.FirstByte();
-        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, new ArraySegment<byte>(begun.GetBuffer(), 0, (int)begun.Length), TimeSpan.FromSeconds(limits.IdleSeconds));
+        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, new ArraySegment<byte>(begun.GetBuffer(), 0, (int)begun.Length), Watch(call, limits));
         if (kind == EventKind.Terminal) stream.SettleWhole();
         answer.Content = new AnswerContent(stream, answer.Content.Headers);
         return (answer, null);
@@ -187,7 +203,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var stream = await answer.Content.ReadAsStreamAsync(ct);
         var encoding = answer.Content.Headers.ContentEncoding;
         if (encoding.Count == 0 || encoding.All(one => one == "identity")) return stream;
-        Stream plain = encoding.Single() switch
+        Stream plain = string.Join(',', encoding) switch
         {
             "gzip" or "x-gzip" => new GZipStream(stream, CompressionMode.Decompress),
             "deflate" => new ZLibStream(stream, CompressionMode.Decompress),
@@ -198,6 +214,8 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         answer.Content.Headers.ContentLength = null;
         return plain;
     }
+
+    private IdleWatch Watch(Call call, GatewayLimits limits) => new(TimeSpan.FromSeconds(limits.IdleSeconds), call.Client, closing.Over);
 
     private static async Task<(byte[] Body, bool Whole)> ReadAsync(Stream source, int most, CancellationToken ct)
     {

@@ -18,15 +18,16 @@ internal sealed class WholeAnswer : Stream
     private readonly AnswerMeter meter;
     private readonly Stream source;
     private readonly IDisposable answer;
-    private readonly TimeSpan idle;
+    private readonly IdleWatch watch;
     private readonly byte[] tail = ArrayPool<byte>.Shared.Rent(2 * TailBytes);
     private ArraySegment<byte> pending;
+    private long passed;
     private int kept;
     private bool settled;
 
-    public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, TimeSpan idle)
+    public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, IdleWatch watch)
     {
-        (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.idle) = (call, attempt, meter, source, answer, begun, idle);
+        (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.watch) = (call, attempt, meter, source, answer, begun, watch);
         Keep(begun);
     }
 
@@ -43,20 +44,21 @@ internal sealed class WholeAnswer : Stream
             var count = Math.Min(pending.Count, buffer.Length);
             pending.AsMemory(0, count).CopyTo(buffer);
             pending = pending[count..];
+            watch.ForClient();
             return count;
         }
 
-        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        silence.CancelAfter(idle);
         int read;
         try
         {
-            read = await source.ReadAsync(buffer, silence.Token);
+            read = await source.ReadAsync(buffer, watch.ForProvider(cancellationToken));
+            watch.ForClient();
         }
-        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+        catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException or OperationCanceledException)
         {
-            var left = cancellationToken.IsCancellationRequested;
-            Settle(left ? AttemptOutcome.ClientClosed : AttemptOutcome.Interrupted, left ? "client_closed" : "cut", false);
+            var left = cancellationToken.IsCancellationRequested || watch.HasCutClient;
+            var word = left ? "client_closed" : watch.IsOver ? "gateway_stopped" : e is OperationCanceledException ? "stalled" : "cut";
+            Settle(left ? AttemptOutcome.ClientClosed : AttemptOutcome.Interrupted, word, false);
             throw; // the forwarder breaks the connection: half a JSON document must not look like a whole one
         }
 
@@ -70,6 +72,7 @@ internal sealed class WholeAnswer : Stream
         if (disposing)
         {
             Settle(AttemptOutcome.ClientClosed, "client_closed", false);
+            watch.Dispose();
             source.Dispose();
             answer.Dispose();
         }
@@ -93,6 +96,7 @@ internal sealed class WholeAnswer : Stream
 
     private void Keep(ReadOnlySpan<byte> bytes)
     {
+        passed += bytes.Length;
         if (bytes.Length > TailBytes) bytes = bytes[^TailBytes..];
         if (kept + bytes.Length > tail.Length)
         {
@@ -129,6 +133,7 @@ internal sealed class WholeAnswer : Stream
     {
         if (settled) return;
         settled = true;
+        if (!isWhole) meter.Estimate(passed);
         // A tool's input is JSON that the model wrote, and may have such a member too: only embeddings are sure to have none.
         attempt.Answered(outcome, word, 200, meter, isWhole && call.Operation == Operation.Embeddings);
         ArrayPool<byte>.Shared.Return(tail);

@@ -16,7 +16,8 @@ namespace Fabrik.Sandbox.Models;
 /// <summary>One line of the provider's own bill.</summary>
 /// <param name="Key">The key that was presented.</param>
 /// <param name="Output">Tokens that were generated, whether anybody read them or not.</param>
-public sealed record Billed(string Key, string Model, long Input, long CacheRead, long Output, bool IsWhole);
+/// <param name="RequestId">As the caller named the request; null where it did not.</param>
+public sealed record Billed(string Key, string Model, long Input, long CacheRead, long Output, bool IsWhole, string? RequestId = null);
 
 /// <summary>
 /// A provider of models that has none: it answers in OpenAI's and Anthropic's wire formats, streamed or not, and keeps its own bill, with
@@ -24,6 +25,9 @@ public sealed record Billed(string Key, string Model, long Input, long CacheRead
 /// </summary>
 public sealed class FakeProvider : IAsyncDisposable
 {
+    /// <summary>As OpenAI has it for a name that the caller gives its request.</summary>
+    public const string RequestIdHeader = "X-Client-Request-Id";
+
     private const int DefaultWords = 20;
     private readonly WebApplication app;
     private readonly ConcurrentQueue<Billed> bill = new();
@@ -85,7 +89,8 @@ public sealed class FakeProvider : IAsyncDisposable
         }
 
         var request = JsonNode.Parse(body.ToArray())!.AsObject();
-        var call = new Asked(key, (string)request["model"]!, Words(request), Most(request), (bool?)request["stream"] ?? false, (bool?)request["stream_options"]?["include_usage"] ?? false);
+        var id = http.Request.Headers.TryGetValue(RequestIdHeader, out var named) ? named.ToString() : null;
+        var call = new Asked(id, key, (string)request["model"]!, Words(request), Most(request), (bool?)request["stream"] ?? false, (bool?)request["stream_options"]?["include_usage"] ?? false);
         var path = http.Request.Path.Value!;
         if (path.EndsWith("/embeddings", StringComparison.Ordinal)) await EmbedAsync(http, call);
         else if (path.EndsWith("/count_tokens", StringComparison.Ordinal)) await http.Response.WriteAsync($$"""{"input_tokens":{{call.Input}}}""");
@@ -96,7 +101,7 @@ public sealed class FakeProvider : IAsyncDisposable
 
     private async Task EmbedAsync(HttpContext http, Asked call)
     {
-        bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, 0, true));
+        bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, 0, true, call.RequestId));
         http.Response.ContentType = "application/json";
         await http.Response.WriteAsync($$$"""{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.25,-0.5]}],"model":"{{{call.Model}}}","usage":{"prompt_tokens":{{{call.Input}}},"total_tokens":{{{call.Input}}}}}""");
     }
@@ -106,7 +111,7 @@ public sealed class FakeProvider : IAsyncDisposable
         if (!call.Stream)
         {
             if (Pace > TimeSpan.Zero) await Task.Delay(Pace, TimeProvider.System, http.RequestAborted);
-            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true));
+            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true, call.RequestId));
             http.Response.ContentType = "application/json";
             await http.Response.WriteAsync(whole(call));
             return;
@@ -115,7 +120,7 @@ public sealed class FakeProvider : IAsyncDisposable
         http.Response.ContentType = "text/event-stream; charset=utf-8";
         if (Pace == TimeSpan.Zero)
         {
-            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true));
+            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true, call.RequestId));
             await http.Response.WriteAsync(string.Concat(events(call).Select(one => one.Event)), http.RequestAborted);
             return;
         }
@@ -133,7 +138,7 @@ public sealed class FakeProvider : IAsyncDisposable
         }
         finally
         {
-            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, generated, generated == call.Output));
+            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, generated, generated == call.Output, call.RequestId));
         }
     }
 
@@ -148,7 +153,7 @@ public sealed class FakeProvider : IAsyncDisposable
 }
 
 /// <summary>What was asked for.</summary>
-internal sealed record Asked(string Key, string Model, long Input, long Output, bool Stream, bool WantsUsage)
+internal sealed record Asked(string? RequestId, string Key, string Model, long Input, long Output, bool Stream, bool WantsUsage)
 {
     public IEnumerable<string> Words => Enumerable.Range(1, (int)Output).Select(number => $"word{number} ");
 
