@@ -36,9 +36,6 @@ internal sealed class AnswerStream : Stream
     public override long Length => throw new NotSupportedException();
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    /// <summary>Called where the terminal event was among what the constructor was given.</summary>
-    public void SettleWhole() => Settle(AttemptOutcome.Completed, null, true);
-
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         while (true)
@@ -160,7 +157,8 @@ internal sealed class AnswerStream : Stream
         return written;
     }
 
-    private void Note(EventKind kind)
+    /// <summary>An event that goes to the client; from outside, the end among what the constructor was given.</summary>
+    public void Note(EventKind kind)
     {
         if (kind == EventKind.Content) attempt.FirstByte();
         else if (kind == EventKind.Terminal) Settle(AttemptOutcome.Completed, null, true);

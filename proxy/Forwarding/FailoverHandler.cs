@@ -149,7 +149,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
     {
         var framer = new SseFramer();
         var (begun, chunk, more) = (new MemoryStream(1024), new byte[4096], (List<byte>?)null);
-        var kind = EventKind.Start;
+        var (kind, last) = (EventKind.Start, EventKind.Start);
         while (kind is EventKind.Start or EventKind.UsageOnly && begun.Length <= Longest)
         {
             var read = await source.ReadAsync(chunk, ct);
@@ -164,7 +164,8 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
             while (framer.TryRead(ref rest, out var one))
             {
                 var found = meter.Read(one);
-                if (kind is EventKind.Start or EventKind.UsageOnly || found == EventKind.Terminal) kind = found;
+                if (kind is EventKind.Start or EventKind.UsageOnly) kind = found;
+                if (last == EventKind.Start && found is EventKind.Terminal or EventKind.Error) last = found;
                 if (!call.HidesUsage || found == EventKind.UsageOnly) continue;
                 var written = 0;
                 UsageFilter.Write(one, meter.NullUsageAt, default, ref written, ref more);
@@ -192,7 +193,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         benches.Succeeded(target, call.SentModel);
         attempt.FirstByte();
         var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, new ArraySegment<byte>(begun.GetBuffer(), 0, (int)begun.Length), Watch(call, limits));
-        if (kind == EventKind.Terminal) stream.SettleWhole();
+        stream.Note(last);
         answer.Content = new AnswerContent(stream, answer.Content.Headers);
         return (answer, null);
     }

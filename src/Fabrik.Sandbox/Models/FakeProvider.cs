@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -49,13 +50,18 @@ public sealed class FakeProvider : IAsyncDisposable
     /// <summary>Plays a fault: true where it has answered in the provider's place.</summary>
     public Func<HttpContext, byte[], Task<bool>>? Fault { get; set; }
 
-    public static async Task<FakeProvider> StartAsync(CancellationToken ct)
+    /// <param name="certificate">With it TLS is spoken, and HTTP/2 with whoever can; null: plain HTTP/1.1.</param>
+    public static async Task<FakeProvider> StartAsync(CancellationToken ct, X509Certificate2? certificate = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(IPAddress.Loopback, 0);
+            kestrel.Listen(IPAddress.Loopback, 0, listen =>
+            {
+                if (certificate is not null) listen.UseHttps(certificate);
+            });
             kestrel.Limits.MaxRequestBodySize = 64 << 20;
         });
         var server = builder.Build();

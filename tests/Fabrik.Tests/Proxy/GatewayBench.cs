@@ -44,23 +44,28 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     private readonly LeaseDesk desk = new(DateTimeOffset.UnixEpoch);
     private Uri api = null!;
+    private TimeProvider clock = TimeProvider.System;
+    private Action<IServiceCollection, string>? more;
     private int again;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <param name="limits">JSON of the limits.</param>
     /// <param name="keys">Of the first provider.</param>
-    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}")
+    /// <param name="api">Takes usage in instead of the bench.</param>
+    /// <param name="more">Services of the gateway's, and its spool's directory.</param>
+    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", Uri? api = null, TimeProvider? clock = null, Action<IServiceCollection, string>? more = null)
     {
-        var bench = new GatewayBench();
+        var bench = new GatewayBench { clock = clock ?? TimeProvider.System, more = more };
         bench.Provider = await FakeProvider.StartAsync(Cancel);
         if (two) bench.Second = await FakeProvider.StartAsync(Cancel);
-        bench.api = await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app =>
+        bench.api = api ?? await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app =>
         {
             app.MapPost(Names.Paths.Usage, bench.TakeInAsync);
             app.MapPost(Names.Paths.Leases, bench.LeaseAsync);
         });
         bench.Write("token.key", TokenKey);
+        bench.Write("api-token", "gateway");
         keys ??= ["first-key"];
         foreach (var key in keys.Append("second-key")) bench.Write(Path.Combine("keys", key), $"sk-{key}");
         bench.Write("config.json", $$"""
@@ -78,18 +83,28 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     /// <summary>A gateway on what the one before of the same name left.</summary>
     public async Task<Uri> StartGatewayAsync(string replica = "gateway-0") => Gateway = await ServeAsync(
-        builder => builder.Services.AddFabrikProxy(new ProxyOptions
+        builder =>
         {
-            ConfigFile = Path.Combine(directory, "config.json"),
-            KeyDirectory = Path.Combine(directory, "keys"),
-            TokenKeyFile = Path.Combine(directory, "token.key"),
-            SpoolDirectory = Path.Combine(directory, $"spool-{replica}"),
-            Replica = replica,
-            Api = api,
-            Port = 0,
-            LoopbackOnly = true,
-            DrainGrace = TimeSpan.Zero,
-        }),
+            var spool = Path.Combine(directory, $"spool-{replica}");
+            builder.Services.AddFabrikProxy(new ProxyOptions
+            {
+                ConfigFile = Path.Combine(directory, "config.json"),
+                KeyDirectory = Path.Combine(directory, "keys"),
+                TokenKeyFile = Path.Combine(directory, "token.key"),
+                VirtualKeyFile = Path.Combine(directory, "virtual-keys.json"),
+                PriceFile = File.Exists(Path.Combine(directory, "prices.json")) ? Path.Combine(directory, "prices.json") : null,
+                SpoolDirectory = spool,
+                Replica = replica,
+                Api = api,
+                ApiTokenFile = Path.Combine(directory, "api-token"),
+                Port = 0,
+                LoopbackOnly = true,
+                DrainGrace = TimeSpan.Zero,
+                StreamGrace = TimeSpan.Zero,
+                Clock = clock,
+            });
+            more?.Invoke(builder.Services, spool);
+        },
         app => app.MapFabrikProxy());
 
     public async Task StopGatewayAsync()

@@ -21,6 +21,16 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public Uri Address { get; private set; } = null!;
 
+    /// <summary>Bytes of memory that it has held at most.</summary>
+    public long PeakBytes
+    {
+        get
+        {
+            process.Refresh();
+            return process.PeakWorkingSet64;
+        }
+    }
+
     /// <summary>All that it has written.</summary>
     public string Output
     {

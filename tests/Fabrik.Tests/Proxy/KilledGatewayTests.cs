@@ -39,14 +39,13 @@ public sealed class KilledGatewayTests
         var asked = new ConcurrentDictionary<(string Run, string Provider), int>();
         await using var first = await ProviderAsync("first", asked, failing: 7);
         await using var second = await ProviderAsync("second", asked, failing: 11);
-        var home = Directory.CreateTempSubdirectory("fabrik-killed-").FullName;
-        await WriteAsync(home, first, second);
+        using var home = new GatewayHome("{}", ("first", first.Address), ("second", second.Address));
 
         var addresses = new Uri?[Gateways];
         using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         using var http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5), ResponseDrainTimeout = TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(20) };
         var load = Enumerable.Range(0, Clients).Select(client => Task.Run(() => CallAsync(client, http, addresses, over.Token), Cancel)).ToList();
-        await Task.WhenAll(Enumerable.Range(0, Gateways).Select(lane => KillAsync(home, api.Url, lane, addresses)));
+        await Task.WhenAll(Enumerable.Range(0, Gateways).Select(lane => KillAsync(home.Directory, api.Url, lane, addresses)));
         await over.CancelAsync();
         var counts = await Task.WhenAll(load);
         var (answered, refused, left) = (counts.Sum(one => one.Answered), counts.Sum(one => one.Refused), counts.Sum(one => one.Left));
@@ -54,14 +53,14 @@ public sealed class KilledGatewayTests
         // What the last kill left is settled by the next start, and sent at its end at the latest.
         foreach (var lane in Enumerable.Range(0, Gateways))
         {
-            await using var last = await GatewayProcess.StartAsync(home, api.Url, Replica(lane));
+            await using var last = await GatewayProcess.StartAsync(home.Directory, api.Url, Replica(lane));
             // The spool is sent in its order: once this call is in the ledger, all before it is.
             using (var request = Request(last.Address, $"last-{lane}", "search", "/openai/v1/chat/completions", Chat + "}"))
             using (var answer = await http.SendAsync(request, Cancel)) answer.IsSuccessStatusCode.ShouldBeTrue(await answer.Content.ReadAsStringAsync(Cancel));
             await Wait.UntilAsync("what was left to be sent", () => Task.FromResult(Rows(api).Any(row => row.RunId == $"last-{lane}" && row.Outcome == "completed")));
             last.Terminate();
             (await last.EndAsync()).ShouldBe(0, last.Output);
-            File.Exists(Path.Combine(home, $"spool-{Replica(lane)}", "refused.jsonl")).ShouldBeFalse();
+            File.Exists(Path.Combine(home.Spool(Replica(lane)), "refused.jsonl")).ShouldBeFalse();
         }
 
         var rows = Rows(api);
@@ -93,7 +92,6 @@ public sealed class KilledGatewayTests
         rows.Count(row => row.Outcome == "lost").ShouldBeGreaterThan(Kills / 4);
         rows.Where(row => row.Project == "small").Sum(row => row.Cost).ShouldBeInRange(1, SmallLimit);
         Sums(api).ShouldBe(rows.Sum(row => row.Cost));
-        Directory.Delete(home, recursive: true);
     }
 
     private static string Replica(int lane) => $"gateway-{lane}";
@@ -178,15 +176,6 @@ public sealed class KilledGatewayTests
             return Task.FromResult(true);
         };
         return provider;
-    }
-
-    private static async Task WriteAsync(string home, FakeProvider first, FakeProvider second)
-    {
-        Directory.CreateDirectory(Path.Combine(home, "keys"));
-        foreach (var (name, text) in new[] { ("token.key", GatewayBench.TokenKey), ("api-token", "gateway"), (Path.Combine("keys", "one"), "sk-one") }) await File.WriteAllTextAsync(Path.Combine(home, name), text, Cancel);
-        JsonObject Provider(string name, string format, FakeProvider provider) => new() { ["name"] = name, ["format"] = format, ["url"] = new Uri(provider.Address, "v1").AbsoluteUri, ["keys"] = new JsonArray(new JsonObject { ["name"] = "one" }) };
-        var providers = new JsonArray(Provider("first", "openai", first), Provider("second", "openai", second), Provider("first-messages", "anthropic", first), Provider("second-messages", "anthropic", second));
-        await File.WriteAllTextAsync(Path.Combine(home, "config.json"), new JsonObject { ["providers"] = providers }.ToJsonString(), Cancel);
     }
 
     private static List<Row> Rows(ApiHost api)
