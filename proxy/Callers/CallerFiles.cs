@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes.Serving;
 
@@ -8,7 +9,7 @@ internal sealed class CallerFiles : IDisposable
 {
     private readonly WatchedFiles tokens;
     private readonly WatchedFiles? keys;
-    private volatile RunTokenKeys? tokenKeys;
+    private volatile Known known = null!;
     private volatile VirtualKeys virtualKeys = VirtualKeys.None;
 
     /// <exception cref="ProxyException">There is no usable token key.</exception>
@@ -16,7 +17,7 @@ internal sealed class CallerFiles : IDisposable
     {
         try
         {
-            tokens = new WatchedFiles([options.TokenKeyFile], content => tokenKeys = RunTokenKeys.Parse(content[0]), options.Clock, logger);
+            tokens = new WatchedFiles([options.TokenKeyFile], content => known = new Known(RunTokenKeys.Parse(content[0])), options.Clock, logger);
             if (options.VirtualKeyFile is { } path && File.Exists(path)) keys = new WatchedFiles([path], content => virtualKeys = VirtualKeys.Parse(content[0]), options.Clock, logger);
         }
         catch (Exception e)
@@ -37,8 +38,19 @@ internal sealed class CallerFiles : IDisposable
             return kept;
         }
 
-        var verdict = RunToken.Verify(presented, tokenKeys!, now, out var claims);
-        if (claims is not null) caller = new Caller(claims, null);
+        var read = known;
+        if (read.Callers.TryGetValue(presented, out var seen))
+        {
+            if (now >= seen.Run!.ExpiresAt) return TokenVerdict.Expired;
+            caller = seen;
+            return TokenVerdict.Valid;
+        }
+
+        var verdict = RunToken.Verify(presented, read.Keys, now, out var claims);
+        if (claims is null) return verdict;
+        caller = new Caller(claims, null);
+        if (read.Callers.Count >= Known.Most) read.Callers.Clear();
+        read.Callers.TryAdd(presented, caller);
         return verdict;
     }
 
@@ -47,6 +59,14 @@ internal sealed class CallerFiles : IDisposable
         tokens.Dispose();
         keys?.Dispose();
     }
+}
+
+/// <summary>Keys, and the tokens that were found to be signed with them: a run calls many times with the same one.</summary>
+internal sealed record Known(RunTokenKeys Keys)
+{
+    public const int Most = 4096;
+
+    public ConcurrentDictionary<string, Caller> Callers { get; } = new(StringComparer.Ordinal);
 }
 
 /// <summary>A Job's run, or the holder of a virtual key: one of the two.</summary>

@@ -35,7 +35,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
         var estimated = false;
         if (!meter.Usage.HasInput)
         {
-            counts = counts with { Input = Estimates.Tokens(call.Body.Length) };
+            counts = counts with { Input = Estimates.Tokens(call.BodyBytes) };
             estimated = true;
         }
 

@@ -22,8 +22,14 @@ internal sealed class Call
     public required Caller Caller { get; init; }
     public required Upstreams Upstreams { get; init; }
 
-    /// <summary>As it is sent on; empty for lists of models.</summary>
-    public ReadOnlyMemory<byte> Body { get; init; }
+    /// <summary>As the client sent them; valid until it is answered.</summary>
+    public required IHeaderDictionary Headers { get; init; }
+
+    /// <summary>As it is sent on; empty for lists of models, and once nobody else will be asked: a stream may last for an hour.</summary>
+    public ReadOnlyMemory<byte> Body { get; set; }
+
+    /// <summary>Of the body as it is sent on.</summary>
+    public required int BodyBytes { get; init; }
 
     /// <summary>Null for what is not metered.</summary>
     public RequestFacts? Facts { get; init; }

@@ -22,7 +22,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
     public async Task HandleAsync(HttpContext http)
     {
         var now = options.Clock.GetUtcNow();
-        var operationId = Guid.CreateVersion7(now).ToString();
+        var operationId = CallIds.New(now);
         http.Response.Headers[Names.Headers.Operation] = operationId;
         var endpoint = Endpoint.Of(http.Request.Method, http.Request.Path.Value ?? "");
         if (endpoint.Operation is not { } operation)
@@ -46,10 +46,11 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         if (http.Request.Method == HttpMethods.Post)
         {
             var most = upstreams.Config.Limits.RequestBytes;
-            byte[]? read;
+            byte[] read;
+            bool isWhole;
             try
             {
-                read = await RequestBody.ReadAsync(http.Request, most, http.RequestAborted);
+                (read, isWhole) = http.Request.ContentLength > most ? ([], false) : await Bodies.ReadAsync(http.Request.Body, http.Request.ContentLength, most, http.RequestAborted);
             }
             catch (BadHttpRequestException e)
             {
@@ -57,7 +58,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
                 return;
             }
 
-            if (read is null)
+            if (!isWhole)
             {
                 await RefuseAsync(http, format, WireError.Invalid("request_too_large", $"The request's body is longer than {most} bytes.", 413), operationId);
                 return;
@@ -88,10 +89,12 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             OperationId = operationId,
             Format = format,
             Operation = operation,
-            Path = endpoint.ProviderPath + http.Request.QueryString.Value,
+            Path = http.Request.QueryString.HasValue ? endpoint.ProviderPath + http.Request.QueryString.Value : endpoint.ProviderPath,
             Caller = caller,
             Upstreams = upstreams,
+            Headers = http.Request.Headers,
             Body = body,
+            BodyBytes = body.Length,
             Facts = endpoint.IsMetered ? facts : null,
             SentModel = model,
             Client = http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>(),
@@ -111,7 +114,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
         try
         {
-            await forwarder.SendAsync(http, "http://provider/", invoker, Forwarding, new CallTransformer(call), http.RequestAborted);
+            await forwarder.SendAsync(http, CallTransformer.Prefix, invoker, Forwarding, new CallTransformer(call), http.RequestAborted);
         }
         finally
         {

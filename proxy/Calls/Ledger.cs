@@ -18,7 +18,7 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
         var book = prices.Current;
         var row = new UsageEvent
         {
-            Id = Guid.CreateVersion7(now).ToString(),
+            Id = CallIds.New(now),
             OperationId = call.OperationId,
             StartedAt = now,
             RunId = call.Caller.Run?.RunId,
@@ -39,7 +39,7 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
             // What stands if nobody lives to settle it.
             Outcome = AttemptOutcome.Lost,
             Estimated = true,
-            Tokens = new TokenCounts(Estimates.Tokens(call.Body.Length), 0, 0, 0, 0, 0, 0),
+            Tokens = new TokenCounts(Estimates.Tokens(call.BodyBytes), 0, 0, 0, 0, 0, 0),
         };
         Price(row);
         return spool.Intend(row) is { } ticket ? new Attempt(this, ticket, row, call, options.Clock) : null;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Fabrik.Gateway;
 using Fabrik.Gateway.Metering;
 using Fabrik.Gateway.Wire;
@@ -10,7 +11,7 @@ namespace Fabrik.Proxy.Forwarding;
 /// on, so that a client that leaves right after it is billed. What breaks off ends with an error in the stream, never as if it were whole; events
 /// go out whole, as within half of one no client would find it.
 /// </summary>
-internal sealed class AnswerStream : Stream
+internal sealed class AnswerStream : ReadOnlyStream
 {
     private readonly Call call;
     private readonly Attempt attempt;
@@ -20,7 +21,7 @@ internal sealed class AnswerStream : Stream
     private readonly IDisposable answer;
     private readonly IdleWatch watch;
     private ArraySegment<byte> pending;
-    private bool ended, settled;
+    private bool ended, settled, disposed;
 
     /// <param name="begun">What of the answer has been read already, to be passed on first.</param>
     /// <param name="framer">That has read it.</param>
@@ -29,12 +30,6 @@ internal sealed class AnswerStream : Stream
     {
         (this.call, this.attempt, this.meter, this.framer, this.source, this.answer, pending, this.watch) = (call, attempt, meter, framer, source, answer, begun, watch);
     }
-
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -89,30 +84,17 @@ internal sealed class AnswerStream : Stream
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !disposed)
         {
+            disposed = true;
             Leave();
-            watch.Dispose();
             framer.Dispose();
             answer.Dispose();
+            watch.Dispose();
         }
 
         base.Dispose(disposing);
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     /// <summary>OpenAI tells usage once and at the end; what Anthropic tells before its end is only the count so far.</summary>
     private bool IsCounted => call.Format == WireFormat.OpenAi && meter.Usage.HasOutput;
@@ -142,8 +124,9 @@ internal sealed class AnswerStream : Stream
     private int Filter(Span<byte> came)
     {
         // What is kept of an unfinished event may make an event longer than what came: then it goes out by another buffer.
-        var copy = came.ToArray();
-        ReadOnlySpan<byte> rest = copy;
+        var copy = ArrayPool<byte>.Shared.Rent(came.Length);
+        came.CopyTo(copy);
+        ReadOnlySpan<byte> rest = copy.AsSpan(0, came.Length);
         var (written, more) = (0, (List<byte>?)null);
         while (framer.TryRead(ref rest, out var read))
         {
@@ -153,6 +136,7 @@ internal sealed class AnswerStream : Stream
             UsageFilter.Write(read, meter.NullUsageAt, came, ref written, ref more);
         }
 
+        ArrayPool<byte>.Shared.Return(copy);
         if (more is not null) pending = new ArraySegment<byte>([.. more]);
         return written;
     }
@@ -169,7 +153,7 @@ internal sealed class AnswerStream : Stream
     {
         var count = Math.Min(pending.Count, buffer.Length);
         pending.AsSpan(0, count).CopyTo(buffer);
-        pending = pending[count..];
+        pending = count == pending.Count ? default : pending[count..]; // a stream may last for an hour: it does not hold its beginning
         return count;
     }
 
@@ -178,7 +162,7 @@ internal sealed class AnswerStream : Stream
         ended = true;
         if (settled) return; // its end was passed on already, or the provider's own error
         Settle(AttemptOutcome.Interrupted, word, IsCounted);
-        pending = (byte[])[.. pending, .. error.Event(call.Format)];
+        pending = (byte[])[.. pending.AsSpan(), .. error.Event(call.Format)];
     }
 
     /// <summary>The client has gone: disposing the answer ends the provider's work.</summary>

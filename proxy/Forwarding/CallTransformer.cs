@@ -19,20 +19,40 @@ internal sealed class CallTransformer(Call call) : HttpTransformer
         "openai-organization", "openai-project", "anthropic-organization-id", "Set-Cookie", "cf-ray", "cf-cache-status", "alt-svc", "Server", "Strict-Transport-Security",
     };
 
+    /// <summary>Stands for whichever provider the handler beneath asks.</summary>
+    public const string Prefix = "http://provider/";
+
+    private static readonly Uri Anywhere = new(Prefix);
+
+    /// <summary>Nothing is put into the forwarder's request: each attempt makes its own.</summary>
     public override ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
-        foreach (var (name, values) in httpContext.Request.Headers)
-            if (!Withheld.Contains(name) && !name.StartsWith(':')) proxyRequest.Headers.TryAddWithoutValidation(name, (IEnumerable<string>)values);
-        proxyRequest.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
-        proxyRequest.RequestUri = new Uri(destinationPrefix);
+        proxyRequest.RequestUri = Anywhere;
         proxyRequest.Options.Set(Call.Key, call);
         return default;
+    }
+
+    public static void CopyHeaders(IHeaderDictionary from, HttpRequestMessage to)
+    {
+        foreach (var (name, values) in from)
+        {
+            if (Withheld.Contains(name) || name.StartsWith(':')) continue;
+            if (values.Count == 1) to.Headers.TryAddWithoutValidation(name, values[0]);
+            else to.Headers.TryAddWithoutValidation(name, (IEnumerable<string>)values);
+        }
+
+        to.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
     }
 
     public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
     {
         var copies = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         foreach (var name in Hidden) httpContext.Response.Headers.Remove(name);
-        return copies;
+        if (proxyResponse?.Content is not WholeContent whole) return copies;
+
+        // In one piece with the headers, which saves the forwarder's copying and a second packet.
+        httpContext.Response.ContentLength = whole.Body.Length;
+        await httpContext.Response.Body.WriteAsync(whole.Body, cancellationToken);
+        return false;
     }
 }

@@ -21,6 +21,9 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
     /// <summary>Of a provider's refusal, that is read to tell what it means, and of what a stream may begin with.</summary>
     private const int Longest = 64 << 10;
 
+    /// <summary>Of a stream, read at once: its start-up events and the first words are seldom more.</summary>
+    private const int FirstBytes = 4 << 10;
+
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         if (!request.Options.TryGetValue(Call.Key, out var call)) throw new InvalidOperationException("A request without its call.");
@@ -46,8 +49,8 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var attempt = call.Facts is null ? null : ledger.Begin(call, target);
         if (call.Facts is not null && attempt is null) return (Own(call, WireError.Unavailable(call.Format, "accounting_unavailable", "The gateway cannot account for a call now, as its spool is full. Ask again in a while."), TimeSpan.FromSeconds(10)), true);
         var limits = call.Upstreams.Config.Limits;
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, closing.Over);
-        patience.CancelAfter(TimeSpan.FromSeconds(limits.FirstByteSeconds));
+        using var patience = new Patience(closing.Over);
+        patience.Begin(TimeSpan.FromSeconds(limits.FirstByteSeconds), ct);
         var meter = new AnswerMeter(call.Format, call.Operation);
         HttpResponseMessage? answer = null;
         try
@@ -76,7 +79,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException or InvalidDataException)
         {
             // A connection that is not made in time is cancelled too, by the handler beneath.
-            var waited = patience.IsCancellationRequested;
+            var waited = patience.Token.IsCancellationRequested;
             var connects = e is OperationCanceledException ? !waited : e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError };
             var fault = connects ? ProviderFault.Unreachable : e is OperationCanceledException ? ProviderFault.Timeout : ProviderFault.Broken;
             // What was asked may have been worked on, and billed: only a provider that was never reached cannot have.
@@ -92,11 +95,11 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
 
     private static HttpRequestMessage Request(HttpRequestMessage original, Call call, Upstream upstream)
     {
-        var request = new HttpRequestMessage(original.Method, new Uri(upstream.Base, call.Path)) { Version = original.Version, VersionPolicy = original.VersionPolicy };
-        foreach (var (name, values) in original.Headers.NonValidated) request.Headers.TryAddWithoutValidation(name, values);
+        var request = new HttpRequestMessage(original.Method, upstream.To(call.Path)) { Version = original.Version, VersionPolicy = original.VersionPolicy };
+        CallTransformer.CopyHeaders(call.Headers, request);
         upstream.Authorise(request);
-        if (call.Facts is null && call.Body.Length == 0) return request;
-        request.Content = new ReadOnlyMemoryContent(call.Body);
+        if (call.Facts is null && call.BodyBytes == 0) return request;
+        request.Content = new CallContent(call);
         request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
         return request;
     }
@@ -105,7 +108,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
     private async Task<(HttpResponseMessage Answer, bool IsFinal)> RefusedAsync(HttpResponseMessage answer, Call call, Target target, Attempt? attempt, CancellationToken ct)
     {
         using var source = await ContentAsync(answer, ct);
-        var (body, whole) = await ReadAsync(source, Longest, ct);
+        var (body, whole) = await Bodies.ReadAsync(source, answer.Content.Headers.ContentLength, Longest, ct);
         if (!whole) throw new IOException("the provider's error is too long");
         Replace(answer, body);
         var status = (int)answer.StatusCode;
@@ -127,11 +130,12 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
 
         var source = await ContentAsync(answer, ct);
         if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream") return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
-        var (body, whole) = await ReadAsync(source, WholeAnswer.Longest, ct);
+        var (body, whole) = await Bodies.ReadAsync(source, answer.Content.Headers.ContentLength, WholeAnswer.Longest, ct);
         benches.Succeeded(target, call.SentModel);
         attempt.FirstByte();
         if (!whole)
         {
+            call.Body = default;
             answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, Watch(call, limits)), answer.Content.Headers);
             return (answer, null);
         }
@@ -148,29 +152,28 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         HttpResponseMessage answer, Call call, Target target, Attempt attempt, AnswerMeter meter, Stream source, GatewayLimits limits, CancellationToken ct)
     {
         var framer = new SseFramer();
-        var (begun, chunk, more) = (new MemoryStream(1024), new byte[4096], (List<byte>?)null);
+        var (begun, used) = (GC.AllocateUninitializedArray<byte>(FirstBytes), 0);
+        var shown = call.HidesUsage ? new List<byte>(FirstBytes) : null;
         var (kind, last) = (EventKind.Start, EventKind.Start);
-        while (kind is EventKind.Start or EventKind.UsageOnly && begun.Length <= Longest)
+        while (kind is EventKind.Start or EventKind.UsageOnly && used <= Longest)
         {
-            var read = await source.ReadAsync(chunk, ct);
+            if (used == begun.Length) Array.Resize(ref begun, used * 2);
+            var read = await source.ReadAsync(begun.AsMemory(used), ct);
             if (read == 0)
             {
                 framer.Dispose();
                 throw new IOException("the provider's stream ended before any content");
             }
 
-            ReadOnlySpan<byte> rest = chunk.AsSpan(0, read);
-            if (!call.HidesUsage) begun.Write(rest);
+            ReadOnlySpan<byte> rest = begun.AsSpan(used, read);
+            used += read;
             while (framer.TryRead(ref rest, out var one))
             {
                 var found = meter.Read(one);
                 if (kind is EventKind.Start or EventKind.UsageOnly) kind = found;
                 if (last == EventKind.Start && found is EventKind.Terminal or EventKind.Error) last = found;
-                if (!call.HidesUsage || found == EventKind.UsageOnly) continue;
-                var written = 0;
-                UsageFilter.Write(one, meter.NullUsageAt, default, ref written, ref more);
-                begun.Write(more is null ? default : [.. more]);
-                more = null;
+                var (written, more) = (0, shown);
+                if (shown is not null && found != EventKind.UsageOnly) UsageFilter.Write(one, meter.NullUsageAt, default, ref written, ref more);
             }
 
             if (!framer.Overflowed) continue;
@@ -179,21 +182,22 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         }
 
         // The beginning of an event goes out with its rest.
-        if (!call.HidesUsage) begun.SetLength(begun.Length - framer.Unfinished.Length);
+        var given = shown is null ? new ArraySegment<byte>(begun, 0, used - framer.Unfinished.Length) : shown.ToArray();
         if (kind == EventKind.Error)
         {
             framer.Dispose();
             source.Dispose();
             var fault = ProviderFault.InStream(meter.Error ?? "error");
             attempt.Failed(fault.Scope == FaultScope.Request ? AttemptOutcome.Rejected : AttemptOutcome.Failed, fault.Word, (int)answer.StatusCode);
-            Replace(answer, begun.ToArray());
+            Replace(answer, given);
             return (answer, fault);
         }
 
         benches.Succeeded(target, call.SentModel);
         attempt.FirstByte();
-        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, new ArraySegment<byte>(begun.GetBuffer(), 0, (int)begun.Length), Watch(call, limits));
+        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, given, Watch(call, limits));
         stream.Note(last);
+        call.Body = default;
         answer.Content = new AnswerContent(stream, answer.Content.Headers);
         return (answer, null);
     }
@@ -218,31 +222,10 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
 
     private IdleWatch Watch(Call call, GatewayLimits limits) => new(TimeSpan.FromSeconds(limits.IdleSeconds), call.Client, closing.Over);
 
-    private static async Task<(byte[] Body, bool Whole)> ReadAsync(Stream source, int most, CancellationToken ct)
-    {
-        var body = new MemoryStream();
-        var chunk = System.Buffers.ArrayPool<byte>.Shared.Rent(8192);
-        try
-        {
-            while (body.Length <= most)
-            {
-                var read = await source.ReadAsync(chunk, ct);
-                if (read == 0) return (body.ToArray(), true);
-                body.Write(chunk, 0, read);
-            }
-
-            return (body.ToArray(), false);
-        }
-        finally
-        {
-            System.Buffers.ArrayPool<byte>.Shared.Return(chunk);
-        }
-    }
-
-    private static void Replace(HttpResponseMessage answer, byte[] body)
+    private static void Replace(HttpResponseMessage answer, ReadOnlyMemory<byte> body)
     {
         var old = answer.Content;
-        answer.Content = new ByteArrayContent(body);
+        answer.Content = new WholeContent(body);
         foreach (var (name, values) in old.Headers.NonValidated)
             if (!name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) answer.Content.Headers.TryAddWithoutValidation(name, values);
         old.Dispose();
@@ -278,7 +261,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
 
     private static HttpResponseMessage Own(Call call, WireError error, TimeSpan? wait = null)
     {
-        var answer = new HttpResponseMessage((HttpStatusCode)error.Status) { Content = new ByteArrayContent(error.Body(call.Format, call.OperationId)) };
+        var answer = new HttpResponseMessage((HttpStatusCode)error.Status) { Content = new WholeContent(error.Body(call.Format, call.OperationId)) };
         answer.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         if (wait is { } time) answer.Headers.RetryAfter = new RetryConditionHeaderValue(TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(time.TotalSeconds))));
         return answer;

@@ -8,22 +8,20 @@ namespace Fabrik.Proxy.Forwarding;
 /// </summary>
 internal sealed class IdleWatch : IDisposable
 {
-    private readonly CancellationTokenSource source = new();
-    private readonly CancellationTokenRegistration closing;
+    private readonly Patience patience;
+    private readonly CancellationTokenRegistration standing;
     private readonly IHttpRequestLifetimeFeature client;
     private readonly CancellationToken over;
     private readonly TimeSpan idle;
-    private CancellationTokenRegistration registration;
-    private CancellationToken registered;
+    private CancellationToken gone;
     private volatile bool waitsForClient;
 
     /// <param name="client">Is cut off when it takes nothing.</param>
     /// <param name="over">When the process ends the calls that it has.</param>
     public IdleWatch(TimeSpan idle, IHttpRequestLifetimeFeature client, CancellationToken over)
     {
-        (this.idle, this.client, this.over) = (idle, client, over);
-        source.Token.UnsafeRegister(static state => ((IdleWatch)state!).StandsStill(), this);
-        closing = over.UnsafeRegister(static state => ((CancellationTokenSource)state!).Cancel(), source);
+        (this.idle, this.client, this.over, patience) = (idle, client, over, new Patience(over));
+        standing = patience.Token.UnsafeRegister(static state => ((IdleWatch)state!).StandsStill(), this);
     }
 
     public TimeSpan Idle => idle;
@@ -35,39 +33,34 @@ internal sealed class IdleWatch : IDisposable
     public bool HasCutClient { get; private set; }
 
     /// <summary>Now the provider has the turn.</summary>
-    /// <returns>Cancelled when it stands still, when the client has gone, or when the process ends.</returns>
-    public CancellationToken ForProvider(CancellationToken gone)
+    /// <param name="client">Cancelled when it goes.</param>
+    /// <returns>Cancelled when the provider stands still, when the client has gone, or when the process ends.</returns>
+    public CancellationToken ForProvider(CancellationToken client)
     {
-        if (registered != gone)
-        {
-            registration.Dispose();
-            registered = gone;
-            registration = gone.UnsafeRegister(static state => ((CancellationTokenSource)state!).Cancel(), source);
-        }
-
+        gone = client;
         waitsForClient = false;
-        source.CancelAfter(idle);
-        return source.Token;
+        patience.Begin(idle, client);
+        return patience.Token;
     }
 
     /// <summary>Now the client has the turn: until the provider's begins, it has not taken what it was given.</summary>
     public void ForClient()
     {
         waitsForClient = true;
-        source.CancelAfter(idle);
+        patience.Begin(idle, gone);
     }
 
+    /// <summary>Once.</summary>
     public void Dispose()
     {
         waitsForClient = false;
-        registration.Dispose();
-        closing.Dispose();
-        source.Dispose();
+        standing.Dispose();
+        patience.Dispose();
     }
 
     private void StandsStill()
     {
-        if (!waitsForClient || IsOver || registered.IsCancellationRequested) return;
+        if (!waitsForClient || IsOver || gone.IsCancellationRequested) return;
         HasCutClient = true;
         client.Abort();
     }

@@ -7,7 +7,7 @@ using Fabrik.Proxy.Calls;
 namespace Fabrik.Proxy.Forwarding;
 
 /// <summary>An answer that is no stream and too long to be held: it is passed on as it comes, and its usage read from its end, where providers put it.</summary>
-internal sealed class WholeAnswer : Stream
+internal sealed class WholeAnswer : ReadOnlyStream
 {
     /// <summary>Bytes that are held, so that the answer's headers can tell its cost.</summary>
     public const int Longest = 1 << 20;
@@ -23,19 +23,13 @@ internal sealed class WholeAnswer : Stream
     private ArraySegment<byte> pending;
     private long passed;
     private int kept;
-    private bool settled;
+    private bool settled, disposed;
 
     public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, IdleWatch watch)
     {
         (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.watch) = (call, attempt, meter, source, answer, begun, watch);
         Keep(begun);
     }
-
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -69,30 +63,17 @@ internal sealed class WholeAnswer : Stream
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !disposed)
         {
+            disposed = true;
             Settle(AttemptOutcome.ClientClosed, "client_closed", false);
-            watch.Dispose();
             source.Dispose();
             answer.Dispose();
+            watch.Dispose();
         }
 
         base.Dispose(disposing);
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     private void Keep(ReadOnlySpan<byte> bytes)
     {

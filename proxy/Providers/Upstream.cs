@@ -1,24 +1,45 @@
 using Fabrik.Gateway;
 using Fabrik.Gateway.Failover;
+using Endpoint = Fabrik.Gateway.Wire.Endpoint;
 
 namespace Fabrik.Proxy.Providers;
 
 /// <summary>A provider and a key, ready to be asked.</summary>
 internal sealed class Upstream
 {
+    private readonly string authorisation = "";
+
+    /// <summary>Made once, as parsing a URI takes as long as verifying a token.</summary>
+    private readonly Dictionary<string, Uri> metered = new(StringComparer.Ordinal);
+
     public required Target Target { get; init; }
     public required ProviderConfig Provider { get; init; }
 
     /// <summary>Ends with a slash.</summary>
-    public required Uri Base { get; init; }
+    public required Uri Base
+    {
+        get;
+        init
+        {
+            field = value;
+            foreach (var path in Endpoint.Metered) metered[path] = new Uri(value, path);
+        }
+    }
 
     /// <summary>The key itself: never logged.</summary>
-    public required string Secret { get; init; }
+    public required string Secret
+    {
+        get;
+        init => (field, authorisation) = (value, $"Bearer {value}");
+    }
+
+    /// <param name="path">Behind the base, with the query.</param>
+    public Uri To(string path) => metered.TryGetValue(path, out var known) ? known : new Uri(Base, path);
 
     public void Authorise(HttpRequestMessage request)
     {
         if (Provider.Format == WireFormat.Anthropic) request.Headers.TryAddWithoutValidation("x-api-key", Secret);
-        else request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {Secret}");
+        else request.Headers.TryAddWithoutValidation("Authorization", authorisation);
     }
 }
 

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Fabrik.Gateway;
 using Fabrik.Gateway.Budgets;
 using Fabrik.Proxy.Budgets;
 using Fabrik.Proxy.Hosting;
@@ -17,6 +16,7 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+    private readonly SpoolBatch batch = new();
     private bool failing;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -64,57 +64,43 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
 
     private async Task<int> SendAsync(CancellationToken ct)
     {
-        var events = spool.Next(MostEvents, MostBytes, out var end);
-        if (events.Count > 0) await SendAsync(events, ct);
+        var end = spool.Next(batch, MostEvents, MostBytes);
+        if (batch.Count > 0) await SendAsync(batch.Whole(), 0, batch.Count, ct);
         spool.Sent(end);
-        return events.Count;
+        return batch.Count;
     }
 
     /// <summary>A batch that is refused is sent again in halves, so that what cannot be taken in is found.</summary>
-    private async Task SendAsync(IReadOnlyList<byte[]> events, CancellationToken ct)
+    private async Task SendAsync(ReadOnlyMemory<byte> body, int from, int count, CancellationToken ct)
     {
-        using var answer = await api.PostAsync(Names.Paths.Usage, Body(events), ct);
+        using var answer = await api.PostAsync(Names.Paths.Usage, body, ct);
         if (answer.IsSuccessStatusCode)
         {
-            metrics.Sent(events.Count);
-            foreach (var one in events) Acknowledge(one);
+            metrics.Sent(count);
+            Acknowledge(from, count);
             return;
         }
 
         if (answer.StatusCode is not (HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge or HttpStatusCode.UnprocessableEntity))
             throw await ApiClient.RefusalAsync(answer, ct);
-        if (events.Count > 1)
+        if (count > 1)
         {
-            await SendAsync([.. events.Take(events.Count / 2)], ct);
-            await SendAsync([.. events.Skip(events.Count / 2)], ct);
+            var half = count / 2;
+            await SendAsync(batch.Part(from, half), from, half, ct);
+            await SendAsync(batch.Part(from + half, count - half), from + half, count - half, ct);
             return;
         }
 
-        await File.AppendAllTextAsync(Path.Combine(options.SpoolDirectory, SetAside), System.Text.Encoding.UTF8.GetString(events[0]) + "\n", ct);
+        await File.AppendAllTextAsync(Path.Combine(options.SpoolDirectory, SetAside), System.Text.Encoding.UTF8.GetString(batch[from].Span) + "\n", ct);
         metrics.RefusedUsage(1);
         Log.Refused(logger, await answer.Content.ReadAsStringAsync(ct), SetAside);
     }
 
-    private static byte[] Body(IReadOnlyList<byte[]> events)
-    {
-        var body = new MemoryStream(events.Sum(one => one.Length + 1) + 2);
-        body.WriteByte((byte)'[');
-        for (var i = 0; i < events.Count; i++)
-        {
-            if (i > 0) body.WriteByte((byte)',');
-            body.Write(events[i]);
-        }
-
-        body.WriteByte((byte)']');
-        return body.ToArray();
-    }
-
     /// <summary>Budgets need not count it any more: the ledger does.</summary>
-    private void Acknowledge(byte[] sent)
+    private void Acknowledge(int from, int count)
     {
         if (budgets.Budgets is not { Count: > 0 }) return;
-        var row = JsonSerializer.Deserialize(sent, GatewayJson.Default.UsageEvent)!;
-        budgets.Acknowledge(BudgetCaller.Of(row), row.CostMicros);
+        for (var i = from; i < from + count; i++) budgets.Acknowledge(BudgetCaller.Read(batch[i].Span, out var micros), micros);
     }
 
     private static partial class Log

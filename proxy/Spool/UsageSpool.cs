@@ -118,15 +118,15 @@ public sealed partial class UsageSpool : IDisposable
         }
     }
 
-    /// <summary>The next settlements to be sent, as JSON, each once while this process lives.</summary>
+    /// <summary>The next settlements to be sent, each once while this process lives.</summary>
+    /// <param name="batch">Is cleared first; empty afterwards where all is sent.</param>
     /// <param name="most">Events.</param>
     /// <param name="mostBytes">Of all together.</param>
-    /// <returns>Empty where all is sent.</returns>
-    public IReadOnlyList<byte[]> Next(int most, int mostBytes, out SpoolPlace end)
+    public SpoolPlace Next(SpoolBatch batch, int most, int mostBytes)
     {
-        var found = new List<byte[]>();
+        batch.Clear();
         (Segment Segment, int Written)[] all;
-        int index, at, bytes = 0;
+        int index, at;
         lock (writing)
         {
             all = [.. segments.Select(segment => (segment, segment.Written))];
@@ -136,14 +136,10 @@ public sealed partial class UsageSpool : IDisposable
         // Outside the lock: what is written does not change, and files go by Sent alone.
         for (; index < all.Length; (index, at) = (index + 1, 0))
         {
-            while (found.Count < most && bytes < mostBytes && all[index].Segment.Record(ref at, all[index].Written, out var kind, out var payload))
-            {
-                if (kind != RecordKind.Settlement) continue;
-                found.Add(payload.ToArray());
-                bytes += payload.Length;
-            }
+            while (HasRoom() && all[index].Segment.Record(ref at, all[index].Written, out var kind, out var payload))
+                if (kind == RecordKind.Settlement) batch.Add(payload);
 
-            if (found.Count >= most || bytes >= mostBytes || index == all.Length - 1) break;
+            if (!HasRoom() || index == all.Length - 1) break;
         }
 
         lock (writing)
@@ -152,16 +148,15 @@ public sealed partial class UsageSpool : IDisposable
             lent = 0;
             foreach (var (_, record) in unwritten)
             {
-                if (found.Count >= most || bytes >= mostBytes) break;
-                found.Add(record);
-                bytes += record.Length;
+                if (!HasRoom()) break;
+                batch.Add(record);
                 lent++;
             }
 
-            end = new SpoolPlace(all[Math.Min(index, all.Length - 1)].Segment, at, lent);
+            return new SpoolPlace(all[Math.Min(index, all.Length - 1)].Segment, at, lent);
         }
 
-        return found;
+        bool HasRoom() => batch.Count < most && batch.Bytes < mostBytes;
     }
 
     /// <summary>All before the place that <see cref="Next"/> gave last is with the API.</summary>

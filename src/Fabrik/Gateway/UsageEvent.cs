@@ -61,6 +61,9 @@ public sealed record UsageEvent
     /// <summary>Name of the change that the arm belongs to.</summary>
     public string? Change { get; set; }
 
+    /// <summary>Millionths of <see cref="Currency"/>. It stands behind the caller, so that budgets read no further.</summary>
+    public long CostMicros { get; set; }
+
     public required Operation Operation { get; set; }
     public bool Streamed { get; set; }
 
@@ -86,9 +89,6 @@ public sealed record UsageEvent
 
     /// <summary>Whether any of the tokens is the gateway's estimate, not the provider's count.</summary>
     public bool Estimated { get; set; }
-
-    /// <summary>Millionths of <see cref="Currency"/>.</summary>
-    public long CostMicros { get; set; }
 
     /// <summary>ISO 4217.</summary>
     public required string Currency { get; set; }

@@ -33,8 +33,8 @@ public sealed class ComplaintTests : IAsyncLifetime
         {
             http.Response.ContentType = "text/event-stream";
             await http.Response.WriteAsync(anthropic
-                ? "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-opus-5\",\"usage\":{\"input_tokens\":1000,\"output_tokens\":1}}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"forty bytes of text are about ten tokens.\"}}\n\n"
-                : "data: {\"model\":\"gpt-4o\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"forty bytes of text are about ten tokens.\"}}]}\n\n");
+                ? "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-opus-5\",\"usage\":{\"input_tokens\":1000,\"output_tokens\":1}}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"forty bytes of text are about ten tokens\"}}\n\n"
+                : "data: {\"model\":\"gpt-4o\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"forty bytes of text are about ten tokens\"}}]}\n\n");
             await http.Response.Body.FlushAsync();
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted);
             return true;
@@ -109,7 +109,7 @@ public sealed class ComplaintTests : IAsyncLifetime
             http.Response.ContentType = "text/event-stream";
             await http.Response.WriteAsync(
                 "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n"
-                + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"forty bytes of text are about ten tokens.\"}}\n\n"
+                + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"forty bytes of text are about ten tokens\"}}\n\n"
                 + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
             return true;
         };
@@ -353,6 +353,7 @@ public sealed class ComplaintTests : IAsyncLifetime
     [InlineData(false)]
     public async Task A_compressed_stream_that_is_damaged_in_the_middle_ends_with_an_error(bool stream)
     {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         bench.Provider.Fault = async (http, _) =>
         {
             http.Response.ContentType = stream ? "text/event-stream" : "application/json";
@@ -362,6 +363,8 @@ public sealed class ComplaintTests : IAsyncLifetime
             {
                 await zip.WriteAsync(plain);
                 await zip.FlushAsync();
+                await http.Response.Body.FlushAsync();
+                await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, http.RequestAborted);
                 await http.Response.Body.WriteAsync(Enumerable.Repeat((byte)0xff, 4096).ToArray());
                 await http.Response.Body.FlushAsync();
             }
@@ -369,6 +372,7 @@ public sealed class ComplaintTests : IAsyncLifetime
             return true;
         };
         using var answer = await bench.ChatAsync(stream);
+        begun.SetResult();
         if (stream) (await answer.Content.ReadAsStringAsync(Cancel)).ShouldContain("provider_cut");
         else await Should.ThrowAsync<Exception>(answer.Content.ReadAsStringAsync(Cancel)); // half a document must not look whole
         var row = (await bench.LedgerAsync(1)).ShouldHaveSingleItem();

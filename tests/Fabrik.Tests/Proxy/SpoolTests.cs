@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Proxy.Spool;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -16,16 +17,16 @@ public sealed class SpoolTests : IDisposable
         using (var spool = Open())
         {
             foreach (var number in Enumerable.Range(1, 5)) spool.Settle(spool.Intend(Event(number))!, Settled(number));
-            Ids(spool.Next(3, int.MaxValue, out var first)).ShouldBe(["1", "2", "3"]);
+            Ids(Next(spool, 3, out var first)).ShouldBe(["1", "2", "3"]);
             spool.Sent(first);
-            Ids(spool.Next(10, int.MaxValue, out var rest)).ShouldBe(["4", "5"]);
+            Ids(Next(spool, 10, out var rest)).ShouldBe(["4", "5"]);
             spool.Sent(rest);
-            spool.Next(10, int.MaxValue, out _).ShouldBeEmpty();
+            Next(spool, 10, out _).ShouldBeEmpty();
         }
 
         using var next = Open();
         next.Recovered.ShouldBe(0);
-        Ids(next.Next(10, int.MaxValue, out _)).ShouldBe(["1", "2", "3", "4", "5"]);
+        Ids(Next(next, 10, out _)).ShouldBe(["1", "2", "3", "4", "5"]);
     }
 
     [Fact]
@@ -38,7 +39,7 @@ public sealed class SpoolTests : IDisposable
 
         using var next = new UsageSpool(directory + "-after", clock, NullLogger<UsageSpool>.Instance, 1 << 16);
         next.Recovered.ShouldBe(1);
-        var rows = next.Next(10, int.MaxValue, out _).Select(bytes => JsonSerializer.Deserialize(bytes, GatewayJson.Default.UsageEvent)!).ToList();
+        var rows = Next(next, 10, out _);
         rows.Select(row => (row.Id, row.Outcome, row.Estimated)).ShouldBe([("1", AttemptOutcome.Completed, false), ("2", AttemptOutcome.Lost, true)]);
         killed.Dispose();
         Directory.Delete(directory + "-after", recursive: true);
@@ -60,7 +61,7 @@ public sealed class SpoolTests : IDisposable
         File.WriteAllBytes(path, bytes);
         using var next = Open();
         next.Recovered.ShouldBe(1);
-        Ids(next.Next(10, int.MaxValue, out _)).ShouldBe(["1", "2"]);
+        Ids(Next(next, 10, out _)).ShouldBe(["1", "2"]);
     }
 
     [Fact]
@@ -75,7 +76,7 @@ public sealed class SpoolTests : IDisposable
         Wait(() =>
         {
             clock.Advance(UsageSpool.FlushEvery);
-            var some = spool.Next(10, int.MaxValue, out var end);
+            var some = Next(spool, 10, out var end);
             ids.UnionWith(Ids(some));
             spool.Sent(end);
             return ids.Count == open.Count;
@@ -89,12 +90,37 @@ public sealed class SpoolTests : IDisposable
         using var spool = Open();
         var open = spool.Intend(Event(1))!;
         for (var number = 2; spool.Segments < 5; number++) spool.Settle(spool.Intend(Event(number))!, Settled(number));
-        while (spool.Next(1000, int.MaxValue, out var end).Count > 0) spool.Sent(end);
+        while (Next(spool, 1000, out var end).Count > 0) spool.Sent(end);
         spool.Segments.ShouldBe(5);
         spool.Settle(open, Settled(1));
-        Ids(spool.Next(10, int.MaxValue, out var last)).ShouldBe(["1"]);
+        Ids(Next(spool, 10, out var last)).ShouldBe(["1"]);
         spool.Sent(last);
         spool.Segments.ShouldBe(1);
+    }
+
+    [Fact]
+    public void Any_part_of_a_batch_is_an_array_of_its_own()
+    {
+        using var spool = Open();
+        foreach (var number in Enumerable.Range(1, 300)) spool.Settle(spool.Intend(Event(number))!, Settled(number));
+        var batch = new SpoolBatch();
+        spool.Next(batch, 1000, int.MaxValue);
+        batch.Count.ShouldBe(300);
+        Ids(JsonSerializer.Deserialize(batch.Part(100, 2).Span, GatewayJson.Default.ListUsageEvent)!).ShouldBe(["101", "102"]);
+        Ids(JsonSerializer.Deserialize(batch.Part(299, 1).Span, GatewayJson.Default.ListUsageEvent)!).ShouldBe(["300"]);
+        JsonSerializer.Deserialize(batch[41].Span, GatewayJson.Default.UsageEvent)!.Id.ShouldBe("42");
+        Ids(JsonSerializer.Deserialize(batch.Whole().Span, GatewayJson.Default.ListUsageEvent)!).Count().ShouldBe(300);
+    }
+
+    [Fact]
+    public void Whom_an_event_is_charged_to_is_read_from_its_beginning()
+    {
+        var row = Settled(1) with { RunId = "r", Namespace = "n", Project = "p", Arm = "treatment", Change = "c", CostMicros = 42, Error = "x" };
+        BudgetCaller.Read(JsonSerializer.SerializeToUtf8Bytes(row, GatewayJson.Default.UsageEvent), out var micros).ShouldBe(BudgetCaller.Of(row));
+        micros.ShouldBe(42);
+        var key = Settled(1) with { KeyId = "k" };
+        BudgetCaller.Read(JsonSerializer.SerializeToUtf8Bytes(key, GatewayJson.Default.UsageEvent), out micros).ShouldBe(BudgetCaller.Of(key));
+        micros.ShouldBe(0);
     }
 
     [Fact]
@@ -113,7 +139,14 @@ public sealed class SpoolTests : IDisposable
         for (var turn = 0; !done(); turn++) turn.ShouldBeLessThan(10_000);
     }
 
-    private static IEnumerable<string> Ids(IEnumerable<byte[]> events) => events.Select(bytes => JsonSerializer.Deserialize(bytes, GatewayJson.Default.UsageEvent)!.Id);
+    private static List<UsageEvent> Next(UsageSpool spool, int most, out SpoolPlace end)
+    {
+        var batch = new SpoolBatch();
+        end = spool.Next(batch, most, int.MaxValue);
+        return batch.Count == 0 ? [] : JsonSerializer.Deserialize(batch.Whole().Span, GatewayJson.Default.ListUsageEvent)!;
+    }
+
+    private static IEnumerable<string> Ids(IEnumerable<UsageEvent> events) => events.Select(one => one.Id);
 
     private static UsageEvent Event(int number) => new()
     {

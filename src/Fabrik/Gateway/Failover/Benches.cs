@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace Fabrik.Gateway.Failover;
 
 /// <summary>A provider and one of its keys.</summary>
@@ -18,12 +16,18 @@ public sealed class Benches
     /// <summary>A provider is set aside only after as many failures in a row: one lost connection is no outage.</summary>
     private const int ProviderFailures = 3;
 
-    private readonly ConcurrentDictionary<string, Bench> benches = new(StringComparer.Ordinal);
+    /// <summary>What is over for so long is forgotten: models are named by callers, and could be any number.</summary>
+    private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(10);
+
+    private readonly Lock writing = new();
+
+    /// <summary>Replaced as a whole: every call reads it, mostly empty, and failures are few.</summary>
+    private volatile Dictionary<string, Bench> benches = new(StringComparer.Ordinal);
 
     /// <summary>When the target may be asked; null: now.</summary>
     public DateTimeOffset? Until(Target target, string model, DateTimeOffset now)
     {
-        if (benches.IsEmpty) return null;
+        if (benches.Count == 0) return null;
         var until = DateTimeOffset.MinValue;
         foreach (var name in (ReadOnlySpan<string>)[target.Provider, KeyName(target), ModelName(target, model)])
             if (benches.TryGetValue(name, out var bench) && bench.Until > until) until = bench.Until;
@@ -65,30 +69,42 @@ public sealed class Benches
         if (name is null) return;
         var wait = fault.For;
         var word = fault.Word;
-        benches.AddOrUpdate(name, _ => After(1), (_, old) => After(old.Failures + 1) is var next && next.Until > old.Until ? next : old with { Failures = old.Failures + 1 });
+        Write(held =>
+        {
+            foreach (var (other, bench) in held)
+                if (now - bench.At > Remembered && bench.Until < now) held.Remove(other);
+            if (!held.TryGetValue(name, out var old)) held[name] = After(1);
+            else held[name] = After(old.Failures + 1) is var next && next.Until > old.Until ? next : old with { Failures = old.Failures + 1, At = now };
+        });
 
         Bench After(int failures)
         {
-            if (failures < allowed) return new Bench(DateTimeOffset.MinValue, failures, word);
+            if (failures < allowed) return new Bench(DateTimeOffset.MinValue, failures, word, now);
             var grown = TimeSpan.FromTicks(Math.Min(Most.Ticks, First.Ticks << Math.Min(failures - allowed, 10)));
-            return new Bench(now + (wait ?? grown), failures, word);
+            return new Bench(now + (wait ?? grown), failures, word, now);
         }
     }
 
     /// <summary>An answer that is a success ends what was held against the target.</summary>
     public void Succeeded(Target target, string model)
     {
-        if (benches.IsEmpty) return;
-        benches.TryRemove(target.Provider, out _);
-        benches.TryRemove(KeyName(target), out _);
-        benches.TryRemove(ModelName(target, model), out _);
+        if (benches.Count == 0) return;
+        string[] names = [target.Provider, KeyName(target), ModelName(target, model)];
+        if (!names.Any(benches.ContainsKey)) return;
+        Write(held =>
+        {
+            foreach (var name in names) held.Remove(name);
+        });
     }
 
     /// <summary>A key that was changed is a new one.</summary>
     public void Forget(string provider, string key)
     {
-        foreach (var name in benches.Keys)
-            if (name == $"{provider}/{key}" || name.StartsWith($"{provider}/{key}/", StringComparison.Ordinal)) benches.TryRemove(name, out _);
+        Write(held =>
+        {
+            foreach (var name in held.Keys)
+                if (name == $"{provider}/{key}" || name.StartsWith($"{provider}/{key}/", StringComparison.Ordinal)) held.Remove(name);
+        });
     }
 
     /// <summary>All that is set aside now, for people.</summary>
@@ -97,14 +113,30 @@ public sealed class Benches
     /// <summary>While one call tries what was set aside, others do not: they would all fail if it still does.</summary>
     private void Probe(Target target, string model, DateTimeOffset now)
     {
-        if (benches.IsEmpty) return;
-        foreach (var name in (ReadOnlySpan<string>)[target.Provider, KeyName(target), ModelName(target, model)])
-            if (benches.TryGetValue(name, out var bench) && bench.Until > DateTimeOffset.MinValue) benches.TryUpdate(name, bench with { Until = now + First }, bench);
+        if (benches.Count == 0) return;
+        string[] names = [target.Provider, KeyName(target), ModelName(target, model)];
+        if (!names.Any(benches.ContainsKey)) return;
+        Write(held =>
+        {
+            foreach (var name in names)
+                if (held.TryGetValue(name, out var bench) && bench.Until > DateTimeOffset.MinValue) held[name] = bench with { Until = now + First };
+        });
+    }
+
+    private void Write(Action<Dictionary<string, Bench>> change)
+    {
+        lock (writing)
+        {
+            var held = new Dictionary<string, Bench>(benches, StringComparer.Ordinal);
+            change(held);
+            benches = held;
+        }
     }
 
     private static string KeyName(Target target) => $"{target.Provider}/{target.Key}";
 
     private static string ModelName(Target target, string model) => $"{target.Provider}/{target.Key}/{model}";
 
-    private sealed record Bench(DateTimeOffset Until, int Failures, string Why);
+    /// <param name="At">When it failed last.</param>
+    private sealed record Bench(DateTimeOffset Until, int Failures, string Why, DateTimeOffset At);
 }

@@ -50,6 +50,12 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
         NullUsageAt = null;
         if (read.Data.Length == 0) return EventKind.Start;
         if (format == WireFormat.OpenAi && read.Data.SequenceEqual("[DONE]"u8)) return EventKind.Terminal;
+        if (IsPlain(read.Data, out var text))
+        {
+            OutputBytes += text;
+            return EventKind.Content;
+        }
+
         try
         {
             var reader = new Utf8JsonReader(read.Data, new JsonReaderOptions { MaxDepth = Deepest });
@@ -61,6 +67,15 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
         }
     }
 
+    private bool IsPlain(ReadOnlySpan<byte> data, out long text)
+    {
+        if (operation != Operation.Chat) return ContentScan.IsDelta(data, out text);
+        text = 0;
+        if (ServedModel is null || !ContentScan.IsChat(data, ServedModel, ServiceTier, out text, out var usage)) return false;
+        NullUsageAt = usage;
+        return true;
+    }
+
     /// <summary>The whole body of an answer that is no stream.</summary>
     /// <returns>False where it is no JSON object.</returns>
     public bool ReadWhole(ReadOnlySpan<byte> body)
@@ -68,17 +83,16 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
         try
         {
             var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = Deepest });
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return false;
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName) Top(ref reader);
-            ended = true;
-            if (!Usage.HasOutput) Estimate(body.Length);
-            return true;
+            ended = reader.Read() && reader.TokenType == JsonTokenType.StartObject;
+            while (ended && reader.Read() && reader.TokenType == JsonTokenType.PropertyName) Top(ref reader);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            Estimate(body.Length);
-            return false;
+            ended = false;
         }
+
+        if (!HasOutput) Estimate(body.Length);
+        return ended;
     }
 
     /// <summary>Of text that was not read by itself, whatever else is around it.</summary>
@@ -124,9 +138,11 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
             else if (reader.ValueTextEquals("error"u8))
             {
                 reader.Read();
-                if (reader.TokenType == JsonTokenType.Null) continue;
-                Error = Word(ref reader);
-                return EventKind.Error;
+                if (reader.TokenType != JsonTokenType.Null)
+                {
+                    Error = Word(ref reader);
+                    return EventKind.Error;
+                }
             }
             else Top(ref reader);
             before = (int)reader.BytesConsumed;
@@ -211,7 +227,7 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
             any = true;
             if (reader.TokenType == JsonTokenType.PropertyName)
             {
-                text = IsText(reader);
+                text = ContentScan.IsText(reader.ValueSpan);
                 if (reader.ValueTextEquals("tool_calls"u8)) said = true;
             }
             else if (reader.TokenType == JsonTokenType.String && text) OutputBytes += reader.ValueSpan.Length;
@@ -219,10 +235,6 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
 
         return any;
     }
-
-    private static bool IsText(in Utf8JsonReader name) =>
-        name.ValueTextEquals("content"u8) || name.ValueTextEquals("text"u8) || name.ValueTextEquals("arguments"u8) || name.ValueTextEquals("partial_json"u8) || name.ValueTextEquals("thinking"u8)
-        || name.ValueTextEquals("reasoning_content"u8) || name.ValueTextEquals("refusal"u8);
 
     private static string? Text(ref Utf8JsonReader reader)
     {

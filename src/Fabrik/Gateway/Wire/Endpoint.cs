@@ -12,6 +12,9 @@ public readonly record struct Endpoint(WireFormat? Format, Operation? Operation,
 
     private const int LongestModel = 128;
 
+    /// <summary>Behind the providers' base URLs: the calls of models.</summary>
+    public static IReadOnlyList<string> Metered { get; } = ["chat/completions", "responses", "embeddings", "messages"];
+
     /// <param name="method">In capitals.</param>
     /// <param name="path">Decoded, without the query.</param>
     public static Endpoint Of(string method, string path)
