@@ -14,7 +14,10 @@ public static class Program
         ["worlds"] = Worlds.WorldsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,
         ["gateway"] = Gateway.GatewayBenchmark.RunAsync,
-        [Gateway.GatewayBenchmark.BareYarp] = Gateway.GatewayBenchmark.BareYarpAsync,
+        ["spool"] = Gateway.SpoolBenchmark.RunAsync,
+        ["gateway-streams"] = Gateway.StreamsBenchmark.RunAsync,
+        [Gateway.GatewayServers.BareYarp] = Gateway.GatewayServers.BareYarpAsync,
+        [Gateway.GatewayServers.PacedProvider] = Gateway.GatewayServers.PacedProviderAsync,
     };
 
     public static async Task<int> Main(string[] args)
