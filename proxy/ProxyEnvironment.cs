@@ -26,7 +26,6 @@ public static class ProxyEnvironment
         Port = Number(variable, Names.Variables.GatewayPort, 65535) ?? ProxyOptions.DefaultPort,
         DrainGrace = Number(variable, Names.Variables.DrainSeconds, 25) is { } seconds ? TimeSpan.FromSeconds(seconds) : ProxyOptions.DefaultDrainGrace,
         StreamGrace = Number(variable, Names.Variables.StreamSeconds, 3600) is { } streams ? TimeSpan.FromSeconds(streams) : ProxyOptions.DefaultStreamGrace,
-        Replica = variable(Names.Variables.Replica) is { Length: > 0 } replica ? replica : Environment.MachineName,
     };
 
     private static Uri? Url(Func<string, string?> variable, string name)

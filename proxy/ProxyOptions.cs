@@ -35,9 +35,6 @@ public sealed record ProxyOptions
     /// <summary>PEM of the authority that the API's certificate is from; null: the operating system's count.</summary>
     public string? ApiCaFile { get; init; }
 
-    /// <summary>The same over restarts, another than every other gateway's: budgets are leased to it.</summary>
-    public string Replica { get; init; } = Environment.MachineName;
-
     /// <summary>Plain HTTP. 0 takes any free one.</summary>
     public int Port { get; init; } = DefaultPort;
 

@@ -18,6 +18,7 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
     private const int Rounds = 3;
 
     private static readonly int[] Thresholds = [50, 80, 90, 100];
+    private readonly string replica = ReplicaName.Of(options.SpoolDirectory);
     private readonly SemaphoreSlim wanted = new(0, 1);
     private readonly Dictionary<string, int> told = new(StringComparer.Ordinal);
     private TaskCompletionSource answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -61,7 +62,7 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
         {
             try
             {
-                var request = book.Ask(options.Replica, options.Clock.GetUtcNow());
+                var request = book.Ask(replica, options.Clock.GetUtcNow());
                 book.Take(await api.PostAsync(Names.Paths.Leases, request, GatewayJson.Default.LeaseRequest, GatewayJson.Default.LeaseAnswer, stoppingToken));
                 if (!began.Task.IsCompleted) Recover();
                 if (failing) Log.Again(logger);

@@ -29,7 +29,7 @@ internal sealed class Call
     public ReadOnlyMemory<byte> Body { get; set; }
 
     /// <summary>Of the body as it is sent on.</summary>
-    public required int BodyBytes { get; init; }
+    public required int BodyBytes { get; set; }
 
     /// <summary>Null for what is not metered.</summary>
     public RequestFacts? Facts { get; init; }
@@ -45,6 +45,15 @@ internal sealed class Call
 
     /// <summary>Null where no budget is for the caller.</summary>
     public Reservation? Reservation { get; set; }
+
+    /// <summary>For a provider that refuses to be asked for the usage: it is estimated then.</summary>
+    /// <returns>False where the gateway has not asked for it.</returns>
+    public bool LeaveOutUsage()
+    {
+        if (!HidesUsage || RequestFacts.WithoutUsage(Body.Span) is not { } plain) return false;
+        (Body, BodyBytes) = (plain, plain.Length);
+        return true;
+    }
 
     public List<Target> Tried { get; } = [];
 }

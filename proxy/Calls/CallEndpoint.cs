@@ -54,7 +54,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             }
             catch (BadHttpRequestException e)
             {
-                await RefuseAsync(http, format, WireError.Invalid(e.StatusCode == 408 ? "request_too_slow" : "request_cut", $"The request's body did not come as its headers say: {e.Message.TrimEnd('.')}.", e.StatusCode), operationId, "true");
+                await RefuseAsync(http, format, WireError.Invalid(e.StatusCode == 408 ? "request_too_slow" : "request_cut", $"The request's body did not come as its headers say: {e.Message.TrimEnd('.')}.", e.StatusCode), operationId);
                 return;
             }
 

@@ -48,6 +48,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var upstream = call.Upstreams.Find(target);
         var attempt = call.Facts is null ? null : ledger.Begin(call, target);
         if (call.Facts is not null && attempt is null) return (Own(call, WireError.Unavailable(call.Format, "accounting_unavailable", "The gateway cannot account for a call now, as its spool is full. Ask again in a while."), TimeSpan.FromSeconds(10)), true);
+        if (upstream.RefusesUsage) call.LeaveOutUsage();
         var limits = call.Upstreams.Config.Limits;
         using var patience = new Patience(closing.Over);
         patience.Begin(TimeSpan.FromSeconds(limits.FirstByteSeconds), ct);
@@ -113,6 +114,15 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         Replace(answer, body);
         var status = (int)answer.StatusCode;
         var fault = ProviderFault.Of(status, Waits(answer), body);
+        if (status is 400 or 422 && body.AsSpan().IndexOf("stream_options"u8) >= 0 && call.LeaveOutUsage())
+        {
+            // The client has not asked for it, so it is not at fault; the same is asked again without.
+            attempt?.Failed(AttemptOutcome.Rejected, "usage_refused", status);
+            call.Upstreams.Find(target).RefusesUsage = true;
+            call.Tried.Remove(target);
+            return (answer, false);
+        }
+
         attempt?.Failed(fault.Scope == FaultScope.Request ? AttemptOutcome.Rejected : AttemptOutcome.Failed, fault.Word, status);
         if (fault.Scope == FaultScope.Request) return (Final(answer, call), true);
         Bench(call, target, fault);

@@ -170,9 +170,8 @@ public static class Names
         /// <summary>Whole seconds in which requests are still taken after readiness has gone.</summary>
         public const string DrainSeconds = "FABRIK_DRAIN_SECONDS";
 
-        /// <summary>Of the gateway: whole seconds that open calls have after that, and a name of its own where the machine's is not.</summary>
+        /// <summary>Of the gateway: whole seconds that open calls have after that.</summary>
         public const string StreamSeconds = "FABRIK_STREAM_SECONDS";
-        public const string Replica = "FABRIK_REPLICA";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
@@ -345,6 +344,7 @@ public static class Names
     public static class Documents
     {
         public const string Errors = "docs/errors.md";
+        public const string Gateway = "docs/gateway.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>

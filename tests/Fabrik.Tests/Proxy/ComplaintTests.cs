@@ -330,6 +330,36 @@ public sealed class ComplaintTests : IAsyncLifetime
         (row.Outcome, row.Tokens.Input, row.Tokens.Output, row.Estimated).ShouldBe((AttemptOutcome.Completed, 11, 22, false));
     }
 
+    [Fact]
+    public async Task A_provider_that_refuses_to_tell_usage_serves_streams_all_the_same_and_is_not_asked_for_it_again()
+    {
+        var bodies = new List<string>();
+        bench.Provider.Fault = async (http, body) =>
+        {
+            lock (bodies) bodies.Add(Encoding.UTF8.GetString(body));
+            if (body.AsSpan().IndexOf("stream_options"u8) < 0) return false;
+            http.Response.StatusCode = 400;
+            await http.Response.WriteAsync("{\"error\":{\"message\":\"Unrecognized request argument supplied: stream_options\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
+            return true;
+        };
+        const string sent = "{\"model\":\"gpt-4o-mini\",\"messages\":[],\"stream\":true}";
+        for (var call = 0; call < 3; call++)
+        {
+            using var answer = await bench.SendAsync("/openai/v1/chat/completions", sent);
+            (await answer.Content.ReadAsStringAsync(Cancel)).ShouldEndWith("data: [DONE]\n\n");
+        }
+
+        bodies[0].ShouldContain("include_usage");
+        bodies[1..].ShouldBe([sent, sent, sent]);
+        bench.Second!.Requests.ShouldBe(0);
+        (await bench.LedgerAsync(4)).Select(row => (row.Outcome, row.Error, row.Estimated)).ShouldBe(
+            [(AttemptOutcome.Rejected, "usage_refused", false), (AttemptOutcome.Completed, null, true), (AttemptOutcome.Completed, null, true), (AttemptOutcome.Completed, null, true)]);
+
+        // Who asks for it is told what the provider says.
+        using var asked = await bench.ChatAsync(stream: true, more: ",\"stream_options\":{\"include_usage\":true}");
+        asked.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+    }
+
     [Theory]
     [InlineData("gzip, br")]
     [InlineData("zstd")]

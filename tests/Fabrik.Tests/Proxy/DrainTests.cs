@@ -25,7 +25,7 @@ public sealed class DrainTests
         await using var provider = await FakeProvider.StartAsync(Cancel);
         provider.Pace = TimeSpan.FromMilliseconds(100);
         using var home = new GatewayHome("{}", ("first", provider.Address));
-        await using var gateway = await GatewayProcess.StartAsync(home.Directory, api.Url, "gateway-0", (Names.Variables.DrainSeconds, "1"), (Names.Variables.StreamSeconds, "30"));
+        await using var gateway = await ShippedGateway.StartAsync(home.Directory, api.Url, "gateway-0", (Names.Variables.DrainSeconds, "1"), (Names.Variables.StreamSeconds, "30"));
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
         (await http.GetAsync(new Uri(gateway.Address, Names.Paths.Ready), Cancel)).StatusCode.ShouldBe(HttpStatusCode.OK);
         using var chat = await SendAsync(http, gateway, "/openai/v1/chat/completions", Chat, 50);
@@ -69,7 +69,7 @@ public sealed class DrainTests
             return true;
         };
         using var home = new GatewayHome("{}", ("first", provider.Address));
-        await using var gateway = await GatewayProcess.StartAsync(home.Directory, api.Url, "gateway-0", (Names.Variables.StreamSeconds, "1"));
+        await using var gateway = await ShippedGateway.StartAsync(home.Directory, api.Url, "gateway-0", (Names.Variables.StreamSeconds, "1"));
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
         using var chat = await SendAsync(http, gateway, "/openai/v1/chat/completions", Chat, 9000);
         using var responses = await SendAsync(http, gateway, "/openai/v1/responses", Responses, 9000);
@@ -101,7 +101,7 @@ public sealed class DrainTests
         provider.Bill.ShouldAllBe(bill => bill.Output < 200);
     }
 
-    private static async Task<HttpResponseMessage> SendAsync(HttpClient http, GatewayProcess gateway, string path, string body, int most, params (string Name, string Value)[] headers)
+    private static async Task<HttpResponseMessage> SendAsync(HttpClient http, ShippedGateway gateway, string path, string body, int most, params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway.Address, path)) { Content = new StringContent(body.Replace("MOST", most.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal), Encoding.UTF8, "application/json") };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", GatewayBench.Token());

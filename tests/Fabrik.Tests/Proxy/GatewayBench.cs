@@ -94,7 +94,6 @@ internal sealed class GatewayBench : IAsyncDisposable
                 VirtualKeyFile = Path.Combine(directory, "virtual-keys.json"),
                 PriceFile = File.Exists(Path.Combine(directory, "prices.json")) ? Path.Combine(directory, "prices.json") : null,
                 SpoolDirectory = spool,
-                Replica = replica,
                 Api = api,
                 ApiTokenFile = Path.Combine(directory, "api-token"),
                 Port = 0,

@@ -53,7 +53,7 @@ public sealed class KilledGatewayTests
         // What the last kill left is settled by the next start, and sent at its end at the latest.
         foreach (var lane in Enumerable.Range(0, Gateways))
         {
-            await using var last = await GatewayProcess.StartAsync(home.Directory, api.Url, Replica(lane));
+            await using var last = await ShippedGateway.StartAsync(home.Directory, api.Url, Replica(lane));
             // The spool is sent in its order: once this call is in the ledger, all before it is.
             using (var request = Request(last.Address, $"last-{lane}", "search", "/openai/v1/chat/completions", Chat + "}"))
             using (var answer = await http.SendAsync(request, Cancel)) answer.IsSuccessStatusCode.ShouldBeTrue(await answer.Content.ReadAsStringAsync(Cancel));
@@ -100,7 +100,7 @@ public sealed class KilledGatewayTests
     {
         for (var kill = 0; kill < Kills / Gateways; kill++)
         {
-            await using var gateway = await GatewayProcess.StartAsync(home, api, Replica(lane));
+            await using var gateway = await ShippedGateway.StartAsync(home, api, Replica(lane));
             Volatile.Write(ref addresses[lane], gateway.Address);
             await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(100, 700)), TimeProvider.System, Cancel);
             gateway.Kill();

@@ -137,7 +137,7 @@ public sealed class ProviderFaultTests
         public required ApiHost Api { get; init; }
         public required List<FakeProvider> Providers { get; init; }
         public required GatewayHome Home { get; init; }
-        public required GatewayProcess Gateway { get; init; }
+        public required ShippedGateway Gateway { get; init; }
 
         public static async Task<Setup> StartAsync(params string[] names)
         {
@@ -150,7 +150,7 @@ public sealed class ProviderFaultTests
             var api = await ApiHost.StartAsync();
 
             // As an operator would have it trust an authority of their own: by the variable that OpenSSL reads.
-            var gateway = await GatewayProcess.StartAsync(home.Directory, api.Url, "gateway-0", ("SSL_CERT_FILE", Path.Combine(home.Directory, "ca.pem")));
+            var gateway = await ShippedGateway.StartAsync(home.Directory, api.Url, "gateway-0", ("SSL_CERT_FILE", Path.Combine(home.Directory, "ca.pem")));
             return new Setup { Api = api, Providers = providers, Home = home, Gateway = gateway };
         }
 

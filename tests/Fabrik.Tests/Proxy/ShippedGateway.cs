@@ -4,13 +4,13 @@ using System.Text;
 namespace Fabrik.Tests.Proxy;
 
 /// <summary>The gateway as it is shipped, in a process of its own with nothing but the variables of a test; ended by its id.</summary>
-internal sealed class GatewayProcess : IAsyncDisposable
+internal sealed class ShippedGateway : IAsyncDisposable
 {
     private readonly Process process;
     private readonly StringBuilder said = new();
     private readonly TaskCompletionSource<Uri> listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private GatewayProcess(Process process)
+    private ShippedGateway(Process process)
     {
         this.process = process;
         process.OutputDataReceived += (_, line) => Said(line.Data);
@@ -42,8 +42,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     /// <summary>Once it listens.</summary>
     /// <param name="home">Holds config.json, keys/, token.key and api-token.</param>
-    /// <param name="replica">Names its spool too.</param>
-    public static async Task<GatewayProcess> StartAsync(string home, Uri? api, string replica, params (string Name, string Value)[] more)
+    /// <param name="replica">Names its spool.</param>
+    public static async Task<ShippedGateway> StartAsync(string home, Uri? api, string replica, params (string Name, string Value)[] more)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Fabrik.Proxy.dll")])
         {
@@ -57,7 +57,6 @@ internal sealed class GatewayProcess : IAsyncDisposable
         start.Environment[Names.Variables.ProviderKeyDirectory] = Path.Combine(home, "keys");
         start.Environment[Names.Variables.RunTokenKeyFile] = Path.Combine(home, "token.key");
         start.Environment[Names.Variables.SpoolDirectory] = Path.Combine(home, $"spool-{replica}");
-        start.Environment[Names.Variables.Replica] = replica;
         start.Environment[Names.Variables.GatewayPort] = "0";
         start.Environment[Names.Variables.DrainSeconds] = "0";
         if (api is not null)
@@ -67,7 +66,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         }
 
         foreach (var (name, value) in more) start.Environment[name] = value;
-        var gateway = new GatewayProcess(Process.Start(start)!);
+        var gateway = new ShippedGateway(Process.Start(start)!);
         try
         {
             gateway.Address = await gateway.listening.Task.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System, TestContext.Current.CancellationToken);
