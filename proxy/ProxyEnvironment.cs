@@ -26,6 +26,7 @@ public static class ProxyEnvironment
         ApiCaFile = variable(Names.Variables.ApiCaFile),
         Port = Number(variable, Names.Variables.GatewayPort, 65535) ?? ProxyOptions.DefaultPort,
         DrainGrace = Number(variable, Names.Variables.DrainSeconds, 25) is { } seconds ? TimeSpan.FromSeconds(seconds) : ProxyOptions.DefaultDrainGrace,
+        StreamGrace = Number(variable, Names.Variables.StreamSeconds, 3600) is { } streams ? TimeSpan.FromSeconds(streams) : ProxyOptions.DefaultStreamGrace,
     };
 
     private static Uri? Url(Func<string, string?> variable, string name, string example)

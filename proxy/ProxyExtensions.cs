@@ -38,9 +38,11 @@ public static class ProxyExtensions
         services.AddSingleton<FailoverInvoker>();
         services.AddSingleton<CallEndpoint>();
         services.AddSingleton<UsageSender>();
+        services.AddSingleton<Closing>();
         services.AddSingleton(provider => new Drain(options.DrainGrace, options.Clock, provider.GetRequiredService<ILogger<Drain>>()));
         services.AddHostedService(provider => provider.GetRequiredService<BudgetKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<UsageSender>());
+        services.AddHostedService(provider => provider.GetRequiredService<Closing>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         services.AddHostedService<OtlpExport>();
         services.AddHttpForwarder();

@@ -49,7 +49,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
             estimated = true;
         }
 
-        if (!(isWhole && (meter.Usage.HasOutput || call.Operation == Operation.Embeddings)))
+        if (!(isWhole && (meter.HasOutput || call.Operation == Operation.Embeddings)))
         {
             counts = counts with { Output = Math.Max(counts.Output, Estimates.Tokens(meter.OutputBytes)) };
             estimated = true;

@@ -6,6 +6,7 @@ using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Forwarding;
 using Fabrik.Proxy.Hosting;
 using Fabrik.Proxy.Providers;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 using Yarp.ReverseProxy.Forwarder;
 using Endpoint = Fabrik.Gateway.Wire.Endpoint;
@@ -67,7 +68,18 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         if (http.Request.Method == HttpMethods.Post || isOther)
         {
             var most = upstreams.Config.Limits.RequestBytes;
-            var (read, isWhole) = http.Request.ContentLength > most ? ([], false) : await Bodies.ReadAsync(http.Request.Body, http.Request.ContentLength, most, http.RequestAborted);
+            byte[] read;
+            bool isWhole;
+            try
+            {
+                (read, isWhole) = http.Request.ContentLength > most ? ([], false) : await Bodies.ReadAsync(http.Request.Body, http.Request.ContentLength, most, http.RequestAborted);
+            }
+            catch (BadHttpRequestException e)
+            {
+                await RefuseAsync(http, format, WireError.Invalid(e.StatusCode == 408 ? "request_too_slow" : "request_cut", $"The request's body did not come as its headers say: {e.Message.TrimEnd('.')}.", e.StatusCode), operationId);
+                return;
+            }
+
             if (!isWhole)
             {
                 await RefuseAsync(http, format, WireError.Invalid("request_too_large", $"The request's body is longer than {most} bytes.", 413), operationId);
@@ -116,6 +128,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             ContentType = isOther && http.Request.ContentType is { Length: > 0 } type ? type : "application/json",
             Facts = endpoint.IsMetered || isOther ? facts : null,
             SentModel = model,
+            Client = http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>(),
         };
         if (call.Facts is { Model.Length: > 0 } && keeper.IsOn)
         {

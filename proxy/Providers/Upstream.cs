@@ -26,6 +26,9 @@ internal sealed class Upstream
         }
     }
 
+    /// <summary>Whether it has refused to tell a stream's usage: then it is not asked for it again.</summary>
+    public bool RefusesUsage { get; set; }
+
     /// <summary>The key itself: never logged.</summary>
     public required string Secret
     {

@@ -50,6 +50,23 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
         }
     }
 
+    /// <summary>What the last calls left is sent before the process ends: nobody may start another on this spool for long.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (options.Api is null || !keeper.Began.IsCompletedSuccessfully) return;
+        try
+        {
+            while (await SendAsync(cancellationToken) > 0)
+            {
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or UnauthorizedAccessException or JsonException or OperationCanceledException)
+        {
+            Log.Waiting(logger, options.Api, e.Message);
+        }
+    }
+
     private async Task<int> SendAsync(CancellationToken ct)
     {
         var end = spool.Next(batch, MostEvents, MostBytes);

@@ -99,7 +99,7 @@ public sealed partial class UsageSpool : IDisposable
         var checksum = Segment.Checksum(RecordKind.Intent, record);
         lock (writing)
         {
-            if (!Write(RecordKind.Intent, record, checksum)) return null;
+            if (disposed || !Write(RecordKind.Intent, record, checksum)) return null;
             segments[^1].Open++;
             return new SpoolTicket(segments[^1]);
         }
@@ -112,6 +112,7 @@ public sealed partial class UsageSpool : IDisposable
         var checksum = Segment.Checksum(RecordKind.Settlement, record);
         lock (writing)
         {
+            if (disposed) return; // a call that was cut off at the very end: the intent stands
             if (unwritten.Count > 0 || !Write(RecordKind.Settlement, record, checksum)) unwritten.Enqueue((ticket, record.ToArray()));
             else ticket.Segment.Open--;
         }

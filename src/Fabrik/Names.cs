@@ -169,6 +169,9 @@ public static class Names
 
         /// <summary>Whole seconds in which requests are still taken after readiness has gone.</summary>
         public const string DrainSeconds = "FABRIK_DRAIN_SECONDS";
+
+        /// <summary>Of the gateway: whole seconds that open calls have after that.</summary>
+        public const string StreamSeconds = "FABRIK_STREAM_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
@@ -217,6 +220,9 @@ public static class Names
         public const string TokenFile = "FABRIK_TOKEN_FILE";
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
+
+        /// <summary>How often the tests kill a gateway under load.</summary>
+        public const string Kills = "FABRIK_KILLS";
 
         /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
         public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
@@ -352,6 +358,7 @@ public static class Names
     public static class Documents
     {
         public const string Errors = "docs/errors.md";
+        public const string Gateway = "docs/gateway.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>

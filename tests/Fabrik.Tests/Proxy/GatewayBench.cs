@@ -50,6 +50,8 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     private readonly LeaseDesk desk = new(DateTimeOffset.UnixEpoch);
     private Uri api = null!;
+    private TimeProvider clock = TimeProvider.System;
+    private Action<IServiceCollection, string>? more;
     private int again;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -57,18 +59,21 @@ internal sealed class GatewayBench : IAsyncDisposable
     /// <param name="limits">JSON of the limits.</param>
     /// <param name="keys">Of the first provider.</param>
     /// <param name="ofFirst">JSON of further members of it, each with a comma before it.</param>
-    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", string ofFirst = "")
+    /// <param name="api">Takes usage in instead of the bench.</param>
+    /// <param name="more">Services of the gateway's, and its spool's directory.</param>
+    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", string ofFirst = "", Uri? api = null, TimeProvider? clock = null, Action<IServiceCollection, string>? more = null)
     {
-        var bench = new GatewayBench();
+        var bench = new GatewayBench { clock = clock ?? TimeProvider.System, more = more };
         bench.Provider = await FakeProvider.StartAsync(Cancel);
         if (two) bench.Second = await FakeProvider.StartAsync(Cancel);
-        bench.api = await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app =>
+        bench.api = api ?? await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app =>
         {
             app.MapPost(Names.Paths.Usage, bench.TakeInAsync);
             app.MapPost(Names.Paths.Leases, bench.LeaseAsync);
             app.MapGet(Names.Paths.RunEnds, bench.TellEndsAsync);
         });
         bench.Write("token.key", TokenKey);
+        bench.Write("api-token", "gateway");
         keys ??= ["first-key"];
         foreach (var key in keys.Append("second-key")) bench.Write(Path.Combine("keys", key), $"sk-{key}");
         bench.Write("config.json", $$"""
@@ -86,18 +91,28 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     /// <summary>A gateway on what the one before of the same name left.</summary>
     public async Task<Uri> StartGatewayAsync(string replica = "gateway-0") => Gateway = await ServeAsync(
-        builder => builder.Services.AddFabrikProxy(new ProxyOptions
+        builder =>
         {
-            ConfigFile = Path.Combine(directory, "config.json"),
-            KeyDirectory = KeyDirectory,
-            TokenKeyFile = TokenKeyFile,
-            SpoolDirectory = SpoolDirectory(replica),
-            Api = api,
-            Otlp = Otlp,
-            Port = 0,
-            LoopbackOnly = true,
-            DrainGrace = TimeSpan.Zero,
-        }),
+            var spool = SpoolDirectory(replica);
+            builder.Services.AddFabrikProxy(new ProxyOptions
+            {
+                ConfigFile = Path.Combine(directory, "config.json"),
+                KeyDirectory = KeyDirectory,
+                TokenKeyFile = TokenKeyFile,
+                VirtualKeyFile = Path.Combine(directory, "virtual-keys.json"),
+                PriceFile = File.Exists(Path.Combine(directory, "prices.json")) ? Path.Combine(directory, "prices.json") : null,
+                SpoolDirectory = spool,
+                Api = api,
+                ApiTokenFile = Path.Combine(directory, "api-token"),
+                Otlp = Otlp,
+                Port = 0,
+                LoopbackOnly = true,
+                DrainGrace = TimeSpan.Zero,
+                StreamGrace = TimeSpan.Zero,
+                Clock = clock,
+            });
+            more?.Invoke(builder.Services, spool);
+        },
         app => app.MapFabrikProxy());
 
     public string KeyDirectory => Path.Combine(directory, "keys");

@@ -8,6 +8,7 @@ public sealed record RequestFacts
 {
     private const int Deepest = 256;
     private const int LongestModel = 256;
+    private const string AddedOptions = "\"stream_options\":{\"include_usage\":true},";
 
     public required string Model { get; init; }
     public bool Stream { get; init; }
@@ -86,11 +87,19 @@ public sealed record RequestFacts
             if (IncludeUsageAt is { } value) edits.Add((value, "true"));
             else if (StreamOptionsAt is { } options && body[options.Start.Value] == '{') edits.Add((new Range(options.Start.Value + 1, options.Start.Value + 1), IsEmpty(body[options]) ? "\"include_usage\":true" : "\"include_usage\":true,"));
             else if (StreamOptionsAt is { } none) edits.Add((none, "{\"include_usage\":true}"));
-            else edits.Add((First(body), "\"stream_options\":{\"include_usage\":true},"));
+            else edits.Add((First(body), AddedOptions));
         }
 
         if (Operation == Operation.Responses && !SaysStore && !isOwned) edits.Add((First(body), "\"store\":false,"));
         return edits.Count == 0 ? null : Apply(body, edits);
+    }
+
+    /// <summary>A body that was sent on, without the wish for usage that the gateway put in: some providers refuse the field.</summary>
+    /// <returns>Null where it has none.</returns>
+    public static byte[]? WithoutUsage(ReadOnlySpan<byte> sent)
+    {
+        var (at, added) = (First(sent).Start.Value, Encoding.UTF8.GetBytes(AddedOptions));
+        return sent[at..].StartsWith(added) ? [.. sent[..at], .. sent[(at + added.Length)..]] : null;
     }
 
     private static RequestFacts Scan(Operation operation, ReadOnlySpan<byte> body)
