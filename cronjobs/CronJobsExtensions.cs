@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Budgets;
 using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
 using Fabrik.CronJobs.Runs;
@@ -31,6 +32,9 @@ public static class CronJobsExtensions
         services.AddSingleton<OptimizerObjects>();
         services.AddSingleton<OptimizerMetrics>();
         services.AddSingleton(services => ActivatorUtilities.CreateInstance<OptimizerTurn>(services, options.ClusterClock));
+        services.AddSingleton<ModelCallStore>();
+        services.AddSingleton<BudgetStore>();
+        services.AddSingleton<BudgetTurn>();
         services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
@@ -66,6 +70,8 @@ public static class CronJobsExtensions
             quartz.Every<StartExperiments>(options.Pace(StartExperiments.Interval));
             quartz.Every<DecideExperiments>(options.Pace(DecideExperiments.Interval));
             quartz.Every<ApplyDecisions>(options.Pace(ApplyDecisions.Interval));
+            quartz.Every<WatchBudgets>(WatchBudgets.Interval);
+            quartz.Every<ForgetCalls>(ForgetCalls.Interval);
         });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
     }

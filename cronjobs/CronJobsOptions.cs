@@ -1,5 +1,6 @@
 using Fabrik.Costs;
 using Fabrik.CronJobs.Usage;
+using Fabrik.Gateway;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.CronJobs;
@@ -34,6 +35,14 @@ public sealed record CronJobsOptions
 
     /// <summary>What resources cost.</summary>
     public PriceBook Prices { get; init; } = PriceBook.Default;
+
+    /// <summary>How long single attempts at models are kept; at least <see cref="LeastCalls"/>.</summary>
+    public TimeSpan KeepCalls { get; init; } = DefaultKeepCalls;
+
+    public static readonly TimeSpan DefaultKeepCalls = TimeSpan.FromDays(90);
+
+    /// <summary>What may still be delivered again must be known by then, or it would be counted twice.</summary>
+    public static readonly TimeSpan LeastCalls = UsageEventRules.Oldest + TimeSpan.FromDays(1);
 
     /// <summary>How often the optimizer's tasks run, from the interval that each is meant to have: shorter where time is simulated.</summary>
     public Func<TimeSpan, TimeSpan> Pace { get; init; } = interval => interval;

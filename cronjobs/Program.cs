@@ -1,3 +1,4 @@
+using System.Globalization;
 using Fabrik.Costs;
 using Fabrik.CronJobs.Runs;
 using Fabrik.CronJobs.Usage;
@@ -22,6 +23,7 @@ public static class Program
                 AssignmentKeyFile = Environment.GetEnvironmentVariable(Names.Variables.AssignmentKeyFile),
                 Prometheus = PrometheusOptions.Read(Environment.GetEnvironmentVariable),
                 Prices = Environment.GetEnvironmentVariable(Names.Variables.PriceBook) is { Length: > 0 } book ? PriceBook.Load(book) : PriceBook.Default,
+                KeepCalls = Days(Environment.GetEnvironmentVariable(Names.Variables.CallDays)),
                 MetricsPort = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.MetricsPort), out var port) ? port : CronJobsOptions.DefaultMetricsPort,
             });
             var app = builder.Build();
@@ -35,5 +37,13 @@ public static class Program
             await Console.Error.WriteLineAsync($"fabrik scheduler: {e.Message}");
             return 1;
         }
+    }
+
+    private static TimeSpan Days(string? text)
+    {
+        if (string.IsNullOrEmpty(text)) return CronJobsOptions.DefaultKeepCalls;
+        var least = (int)CronJobsOptions.LeastCalls.TotalDays;
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && days >= least && days <= 10_000 ? TimeSpan.FromDays(days)
+            : throw new CronJobsException($"{Names.Variables.CallDays} is \"{text}\"; it must be a whole number of days from {least}, as gateways may deliver an attempt again until then");
     }
 }

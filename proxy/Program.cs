@@ -2,6 +2,9 @@ namespace Fabrik.Proxy;
 
 public static class Program
 {
+    /// <summary>For the words to streams that are ended, and the usage of the last calls.</summary>
+    private static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(4);
+
     public static async Task<int> Main(string[] args)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = args });
@@ -12,7 +15,9 @@ public static class Program
         builder.Logging.AddFilter("Yarp", LogLevel.Warning); // each call is in the ledger and the metrics
         try
         {
-            builder.Services.AddFabrikProxy(ProxyEnvironment.Read(Environment.GetEnvironmentVariable));
+            var options = ProxyEnvironment.Read(Environment.GetEnvironmentVariable);
+            builder.Services.AddFabrikProxy(options);
+            builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + options.StreamGrace + LastWrites);
             var app = builder.Build();
             app.MapFabrikProxy();
             await app.RunAsync();

@@ -20,17 +20,19 @@ public static class ProxyEnvironment
         VirtualKeyFile = variable(Names.Variables.VirtualKeyFile) ?? DefaultVirtualKeys,
         PriceFile = variable(Names.Variables.ModelPrices),
         SpoolDirectory = variable(Names.Variables.SpoolDirectory) ?? DefaultSpool,
-        Api = Url(variable, Names.Variables.ApiUrl),
+        Api = Url(variable, Names.Variables.ApiUrl, "https://fabrik-api.fabrik-system:8443"),
+        Otlp = Url(variable, Names.Variables.OtlpEndpoint, "http://collector.monitoring:4318"),
         ApiTokenFile = variable(Names.Variables.ApiTokenFile) ?? Path.Combine(Names.Paths.ServiceAccount, "token"),
         ApiCaFile = variable(Names.Variables.ApiCaFile),
         Port = Number(variable, Names.Variables.GatewayPort, 65535) ?? ProxyOptions.DefaultPort,
         DrainGrace = Number(variable, Names.Variables.DrainSeconds, 25) is { } seconds ? TimeSpan.FromSeconds(seconds) : ProxyOptions.DefaultDrainGrace,
+        StreamGrace = Number(variable, Names.Variables.StreamSeconds, 3600) is { } streams ? TimeSpan.FromSeconds(streams) : ProxyOptions.DefaultStreamGrace,
     };
 
-    private static Uri? Url(Func<string, string?> variable, string name)
+    private static Uri? Url(Func<string, string?> variable, string name, string example)
     {
         if (variable(name) is not { Length: > 0 } text) return null;
-        return Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is ("http" or "https") ? url : throw new ProxyException($"{name} is \"{text}\"; it must be a URL such as https://fabrik-api.fabrik-system:8443");
+        return Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is ("http" or "https") ? url : throw new ProxyException($"{name} is \"{text}\"; it must be a URL such as {example}");
     }
 
     private static int? Number(Func<string, string?> variable, string name, int most)

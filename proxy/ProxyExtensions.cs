@@ -1,4 +1,5 @@
 using System.Net;
+using Fabrik.Gateway;
 using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Failover;
 using Fabrik.Kubernetes.Serving;
@@ -24,19 +25,26 @@ public static class ProxyExtensions
         services.AddSingleton<Benches>();
         services.AddSingleton<ProviderFiles>();
         services.AddSingleton<CallerFiles>();
+        services.AddSingleton(_ => new EndedRuns());
+        services.AddSingleton<RunEndsFeed>();
+        services.AddSingleton<StatusPage>();
+        services.AddHostedService(provider => provider.GetRequiredService<RunEndsFeed>());
         services.AddSingleton<PriceFile>();
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton<Ledger>();
         services.AddSingleton<ApiClient>();
-        services.AddSingleton<BudgetBook>();
+        services.AddSingleton(_ => new BudgetBook(options.Clock));
         services.AddSingleton<BudgetKeeper>();
         services.AddSingleton<FailoverInvoker>();
         services.AddSingleton<CallEndpoint>();
         services.AddSingleton<UsageSender>();
+        services.AddSingleton<Closing>();
         services.AddSingleton(provider => new Drain(options.DrainGrace, options.Clock, provider.GetRequiredService<ILogger<Drain>>()));
         services.AddHostedService(provider => provider.GetRequiredService<BudgetKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<UsageSender>());
+        services.AddHostedService(provider => provider.GetRequiredService<Closing>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        services.AddHostedService<OtlpExport>();
         services.AddHttpForwarder();
         services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, options));
         return services;
@@ -48,8 +56,9 @@ public static class ProxyExtensions
     {
         // Made here, so that what is wrong with files is said before anything listens.
         var calls = app.Services.GetRequiredService<CallEndpoint>();
+        app.Services.GetRequiredService<StatusPage>();
         app.MapHealth();
-        app.MapFallback(calls.HandleAsync);
+        app.MapFallback("{*path}", calls.HandleAsync); // without the pattern names with a dot, as gpt-4.1, are taken for files
         return app;
     }
 

@@ -5,6 +5,9 @@ public sealed record ProxyOptions
     public const int DefaultPort = 8080;
     public static readonly TimeSpan DefaultDrainGrace = TimeSpan.FromSeconds(5);
 
+    /// <summary>With the drain before and the last writes after it within the 30 s that Kubernetes gives a Pod.</summary>
+    public static readonly TimeSpan DefaultStreamGrace = TimeSpan.FromSeconds(20);
+
     /// <summary>JSON, read again when it changes: see <see cref="Gateway.GatewayConfig"/>.</summary>
     public required string ConfigFile { get; init; }
 
@@ -32,8 +35,8 @@ public sealed record ProxyOptions
     /// <summary>PEM of the authority that the API's certificate is from; null: the operating system's count.</summary>
     public string? ApiCaFile { get; init; }
 
-    /// <summary>The same over restarts, another than every other gateway's: budgets are leased to it.</summary>
-    public string Replica { get; init; } = Environment.MachineName;
+    /// <summary>Base of a collector that takes OTLP over HTTP; null: metrics are only served.</summary>
+    public Uri? Otlp { get; init; }
 
     /// <summary>Plain HTTP. 0 takes any free one.</summary>
     public int Port { get; init; } = DefaultPort;
@@ -43,6 +46,9 @@ public sealed record ProxyOptions
 
     /// <summary>How long requests are still taken after readiness has gone.</summary>
     public TimeSpan DrainGrace { get; init; } = DefaultDrainGrace;
+
+    /// <summary>How long open calls may go on after that; what is left of them then ends with an error in its stream.</summary>
+    public TimeSpan StreamGrace { get; init; } = DefaultStreamGrace;
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }

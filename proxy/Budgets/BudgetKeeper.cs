@@ -6,20 +6,23 @@ using Fabrik.Proxy.Spool;
 
 namespace Fabrik.Proxy.Budgets;
 
-/// <summary>Asks the API for leases: every few seconds, and at once where a call waits for one. Calls wait for an answer, never for the network as such.</summary>
+/// <summary>Asks the API for leases: every few seconds, each second where there are limits per minute, and at once where a call waits. Calls wait for an answer, never for the network as such.</summary>
 internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, ApiClient api, ProxyMetrics metrics, ProxyOptions options, ILogger<BudgetKeeper> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan QuickInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>At the end, for giving back what is not used.</summary>
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
     /// <summary>A call waits no longer for a lease.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     /// <summary>Asked again, a lease may still be too small: others had wanted more.</summary>
-    private const int Rounds = 3;
+    private const int Rounds = 6;
 
-    private static readonly int[] Thresholds = [50, 80, 90, 100];
+    private readonly string replica = ReplicaName.Of(options.SpoolDirectory);
     private readonly SemaphoreSlim wanted = new(0, 1);
-    private readonly Dictionary<string, int> told = new(StringComparer.Ordinal);
     private TaskCompletionSource answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource began = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool failing;
@@ -31,7 +34,7 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
     public bool IsOn => options.Api is not null;
 
     /// <returns>What stands in the way; null where it is reserved.</returns>
-    public async ValueTask<(Reservation? Reservation, BudgetRefusal? Refusal, bool IsUnknown)> ReserveAsync(BudgetCaller caller, long micros, CancellationToken ct)
+    public async ValueTask<(Reservation? Reservation, BudgetRefusal? Refusal, bool IsUnknown)> ReserveAsync(BudgetCaller caller, Charge most, CancellationToken ct)
     {
         if (!IsOn) return default;
         for (var round = 0; ; round++)
@@ -40,8 +43,8 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
             if (book.Budgets is { Count: 0 }) return default;
             BudgetRefusal? refusal = null;
             var canAsk = true;
-            if (book.Budgets is not null && (refusal = book.Reserve(caller, micros, options.Clock.GetUtcNow(), out var reservation, out canAsk)) is null) return (reservation, null, false);
-            if (!canAsk || round == Rounds) return (null, refusal, refusal?.LeftMicros is null);
+            if (book.Budgets is not null && (refusal = book.Reserve(caller, most, out var reservation, out canAsk)) is null) return (reservation, null, false);
+            if (!canAsk || round == Rounds) return (null, refusal, refusal?.Left is null);
             Wake();
             try
             {
@@ -61,8 +64,7 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
         {
             try
             {
-                var request = book.Ask(options.Replica, options.Clock.GetUtcNow());
-                book.Take(await api.PostAsync(Names.Paths.Leases, request, GatewayJson.Default.LeaseRequest, GatewayJson.Default.LeaseAnswer, stoppingToken));
+                book.Take(await AskAsync(book.Ask(replica), stoppingToken));
                 if (!began.Task.IsCompleted) Recover();
                 if (failing) Log.Again(logger);
                 failing = false;
@@ -78,18 +80,37 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
 
             try
             {
-                await wanted.WaitAsync(Interval, stoppingToken);
+                await wanted.WaitAsync(book.IsQuick ? QuickInterval : Interval, stoppingToken);
             }
             catch (OperationCanceledException)
             {
-                return;
+                break;
             }
+        }
+
+        await GiveBackAsync();
+    }
+
+    private Task<LeaseAnswer> AskAsync(LeaseRequest request, CancellationToken ct) =>
+        api.PostAsync(Names.Paths.Leases, request, GatewayJson.Default.LeaseRequest, GatewayJson.Default.LeaseAnswer, ct);
+
+    /// <summary>No call comes any more. Without this the others would have to wait until what is held here has run out.</summary>
+    private async Task GiveBackAsync()
+    {
+        using var soon = new CancellationTokenSource(Farewell, options.Clock);
+        try
+        {
+            await AskAsync(book.Ask(replica, last: true), soon.Token);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException or UnauthorizedAccessException or OperationCanceledException)
+        {
+            Log.Kept(logger, e.Message);
         }
     }
 
     private void Recover()
     {
-        foreach (var row in spool.Left()) book.Recover(BudgetCaller.Of(row), row.CostMicros, options.Clock.GetUtcNow());
+        foreach (var row in spool.Left()) book.Recover(BudgetCaller.Of(row), Charge.Of(row));
         began.SetResult();
     }
 
@@ -105,29 +126,22 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
         }
     }
 
-    /// <summary>Each threshold once, until the budget begins anew.</summary>
+    /// <summary>Of a budget that each has for itself the one that is nearest to its end.</summary>
     private void Tell()
     {
-        foreach (var (budget, account, used) in book.Uses())
-        {
-            var percent = budget.LimitMicros == 0 ? 100 : (int)Math.Min(100, used * 100 / budget.LimitMicros);
-            metrics.BudgetUsed(budget.Name, percent / 100.0);
-            var reached = Thresholds.LastOrDefault(one => percent >= one);
-            var before = told.GetValueOrDefault(account);
-            if (reached > before) Log.Reached(logger, account, reached, budget.Hard && reached == 100 ? "calls that it is for are refused" : "calls go on");
-            told[account] = reached;
-        }
+        foreach (var budget in book.Uses().GroupBy(use => use.Budget, use => use.Used))
+            metrics.BudgetUsed(budget.Key.Name, budget.Key.Limit == 0 ? 1 : Math.Min(1, (double)budget.Max() / budget.Key.Limit));
     }
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Warning, Message = "Budget {Account} is used to {Percent} %: {What}")]
-        public static partial void Reached(ILogger logger, string account, int percent, string what);
-
         [LoggerMessage(Level = LogLevel.Warning, Message = "The API hands out no leases; hard budgets end when those in hand do: {Why}")]
         public static partial void Failing(ILogger logger, string why);
 
         [LoggerMessage(Level = LogLevel.Information, Message = "The API hands out leases again")]
         public static partial void Again(ILogger logger);
+
+        [LoggerMessage(Level = LogLevel.Information, Message = "What is leased and not used could not be given back; it is free again when it has run out: {Why}")]
+        public static partial void Kept(ILogger logger, string why);
     }
 }

@@ -9,6 +9,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
 {
     private readonly long start = clock.GetTimestamp();
     private int settled;
+    private IReadOnlyList<(string? Model, TokenCounts Tokens)> parts = [];
 
     public UsageEvent Row => row;
 
@@ -31,6 +32,15 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
         if (Interlocked.Exchange(ref settled, 1) != 0) return;
         row.ServedModel = meter.ServedModel;
         row.ServiceTier = meter.ServiceTier;
+        if (call.Operation == Operation.Other && (call.Facts!.Model.Length == 0 || !meter.Usage.HasInput))
+        {
+            // Nobody has told what it costs, and a file's bytes are no tokens: flagged, so that no zero looks like a price.
+            (row.Tokens, row.Estimated, row.PriceUnknown, row.CostMicros) = (default, true, true, 0);
+            (row.Outcome, row.Error, row.Status) = (outcome, word, status);
+            End();
+            return;
+        }
+
         var counts = meter.Usage.Counts(call.Format);
         var estimated = false;
         if (!meter.Usage.HasInput)
@@ -39,12 +49,13 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
             estimated = true;
         }
 
-        if (!(isWhole && (meter.Usage.HasOutput || call.Operation == Operation.Embeddings)))
+        if (!(isWhole && (meter.HasOutput || call.Operation == Operation.Embeddings)))
         {
             counts = counts with { Output = Math.Max(counts.Output, Estimates.Tokens(meter.OutputBytes)) };
             estimated = true;
         }
 
+        if (!estimated) parts = meter.Usage.Parts(call.Format);
         (row.Tokens, row.Estimated) = (counts, estimated);
         (row.Outcome, row.Error, row.Status) = (outcome, word, status);
         End();
@@ -53,7 +64,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
     private void End()
     {
         row.LatencyMs = clock.GetElapsedTime(start).TotalMilliseconds;
-        ledger.Settle(ticket, row, call);
+        ledger.Settle(ticket, row, call, parts);
     }
 }
 

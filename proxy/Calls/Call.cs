@@ -4,6 +4,7 @@ using Fabrik.Gateway.Failover;
 using Fabrik.Gateway.Wire;
 using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Providers;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Fabrik.Proxy.Calls;
 
@@ -28,7 +29,10 @@ internal sealed class Call
     public ReadOnlyMemory<byte> Body { get; set; }
 
     /// <summary>Of the body as it is sent on.</summary>
-    public required int BodyBytes { get; init; }
+    public required int BodyBytes { get; set; }
+
+    /// <summary>Of the body.</summary>
+    public string ContentType { get; init; } = "application/json";
 
     /// <summary>Null for what is not metered.</summary>
     public RequestFacts? Facts { get; init; }
@@ -39,8 +43,20 @@ internal sealed class Call
     /// <summary>Of an OpenAI chat stream: the client did not ask for the usage, so it does not get to see it.</summary>
     public bool HidesUsage => Operation == Operation.Chat && Facts is { Stream: true, AsksForUsage: false };
 
+    /// <summary>The connection that the answer goes to.</summary>
+    public required IHttpRequestLifetimeFeature Client { get; init; }
+
     /// <summary>Null where no budget is for the caller.</summary>
     public Reservation? Reservation { get; set; }
+
+    /// <summary>For a provider that refuses to be asked for the usage: it is estimated then.</summary>
+    /// <returns>False where the gateway has not asked for it.</returns>
+    public bool LeaveOutUsage()
+    {
+        if (!HidesUsage || RequestFacts.WithoutUsage(Body.Span) is not { } plain) return false;
+        (Body, BodyBytes) = (plain, plain.Length);
+        return true;
+    }
 
     public List<Target> Tried { get; } = [];
 }

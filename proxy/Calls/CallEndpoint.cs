@@ -6,6 +6,7 @@ using Fabrik.Proxy.Callers;
 using Fabrik.Proxy.Forwarding;
 using Fabrik.Proxy.Hosting;
 using Fabrik.Proxy.Providers;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 using Yarp.ReverseProxy.Forwarder;
 using Endpoint = Fabrik.Gateway.Wire.Endpoint;
@@ -13,10 +14,13 @@ using Endpoint = Fabrik.Gateway.Wire.Endpoint;
 namespace Fabrik.Proxy.Calls;
 
 /// <summary>A request as it comes: who calls, what for, and whether it may; then it is forwarded.</summary>
-internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, ProviderFiles providers, Ledger ledger, BudgetKeeper keeper, BudgetBook book, ProxyMetrics metrics, ProxyOptions options)
+internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker invoker, CallerFiles callers, EndedRuns ended, ProviderFiles providers, Ledger ledger, BudgetKeeper keeper, BudgetBook book, ProxyMetrics metrics, ProxyOptions options)
 {
     /// <summary>Of everything at once, where all else is bounded by the handler beneath.</summary>
     private static readonly ForwarderRequestConfig Forwarding = new() { ActivityTimeout = TimeSpan.FromHours(1), Version = new Version(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
+
+    /// <summary>While the API does not say what is left of a budget.</summary>
+    private static readonly TimeSpan UnknownFor = TimeSpan.FromSeconds(5);
 
     public async Task HandleAsync(HttpContext http)
     {
@@ -24,28 +28,58 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         var operationId = CallIds.New(now);
         http.Response.Headers[Names.Headers.Operation] = operationId;
         var endpoint = Endpoint.Of(http.Request.Method, http.Request.Path.Value ?? "");
-        if (endpoint.Operation is not { } operation)
+        if (endpoint.Format is not { } format)
         {
-            await RefuseAsync(http, endpoint.Format, endpoint.Format is null ? new WireError(404, "not_found_error", "unknown_path", endpoint.Refused!) : WireError.Refused(endpoint.Format, "path_not_served", endpoint.Refused!), operationId);
+            await RefuseAsync(http, null, new WireError(404, "not_found_error", "unknown_path", endpoint.Refused!), operationId);
             return;
         }
 
-        var format = endpoint.Format!.Value;
         var verdict = callers.Verify(Credential(http.Request.Headers, format), now, out var caller);
+        if (caller?.Run is { } run && ended.Has(run.RunId)) (verdict, caller) = (TokenVerdict.Ended, null);
+        var all = providers.Current;
+        var upstreams = all.Of(caller?.Project);
+        var isOwned = upstreams.Owns(format);
+        var operation = endpoint.Operation ?? Operation.Other;
+        if (operation == Operation.Other)
+        {
+            if (all.Naming(caller?.Project, format, endpoint.ProviderPath) is not { } naming)
+            {
+                await RefuseAsync(http, format, WireError.Refused(format, "path_not_served", endpoint.Refused!), operationId);
+                return;
+            }
+
+            (upstreams, isOwned) = (naming, true);
+        }
+        else if (caller?.Run is { Namespace: Names.GatewayNamespace } && http.Request.Headers[Names.Headers.Provider] is [{ Length: > 0 } only])
+        {
+            (upstreams, isOwned) = (all.Only(only), false);
+        }
+
         if (caller is null)
         {
             await RefuseAsync(http, format, Unauthenticated(format, verdict), operationId);
             return;
         }
 
-        var upstreams = providers.Current;
         RequestFacts? facts = null;
         var body = ReadOnlyMemory<byte>.Empty;
         var model = "";
-        if (http.Request.Method == HttpMethods.Post)
+        var isOther = operation == Operation.Other;
+        if (http.Request.Method == HttpMethods.Post || isOther)
         {
             var most = upstreams.Config.Limits.RequestBytes;
-            var (read, isWhole) = http.Request.ContentLength > most ? ([], false) : await Bodies.ReadAsync(http.Request.Body, http.Request.ContentLength, most, http.RequestAborted);
+            byte[] read;
+            bool isWhole;
+            try
+            {
+                (read, isWhole) = http.Request.ContentLength > most ? ([], false) : await Bodies.ReadAsync(http.Request.Body, http.Request.ContentLength, most, http.RequestAborted);
+            }
+            catch (BadHttpRequestException e)
+            {
+                await RefuseAsync(http, format, WireError.Invalid(e.StatusCode == 408 ? "request_too_slow" : "request_cut", $"The request's body did not come as its headers say: {e.Message.TrimEnd('.')}.", e.StatusCode), operationId);
+                return;
+            }
+
             if (!isWhole)
             {
                 await RefuseAsync(http, format, WireError.Invalid("request_too_large", $"The request's body is longer than {most} bytes.", 413), operationId);
@@ -54,7 +88,7 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
             try
             {
-                facts = RequestFacts.Read(operation, read);
+                facts = isOther ? RequestFacts.ReadOther(read) : RequestFacts.Read(operation, read);
             }
             catch (FormatException e)
             {
@@ -62,14 +96,22 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
                 return;
             }
 
-            if (facts.Refused is { } why)
+            if (facts.Refused is { } why && !isOwned)
             {
                 await RefuseAsync(http, format, WireError.Refused(format, "shared_state", why), operationId);
                 return;
             }
 
-            model = upstreams.Config.Model(caller.Project, facts.Model);
-            body = facts.Rewrite(read, model) ?? read;
+            model = isOther ? facts.Model : upstreams.Config.Model(caller.Project, facts.Model);
+            if (!isOther && caller.Run?.Rewritten(facts.Model, model) is { } other)
+            {
+                // What no provider here serves would fail every treated run for the configuration's fault.
+                var isServed = upstreams.For(format, other).Count > 0;
+                metrics.Rewritten(isServed);
+                if (isServed) model = other;
+            }
+
+            body = facts.Rewrite(read, model, isOwned) ?? read;
         }
 
         var call = new Call
@@ -83,20 +125,22 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
             Headers = http.Request.Headers,
             Body = body,
             BodyBytes = body.Length,
-            Facts = endpoint.IsMetered ? facts : null,
+            ContentType = isOther && http.Request.ContentType is { Length: > 0 } type ? type : "application/json",
+            Facts = endpoint.IsMetered || isOther ? facts : null,
             SentModel = model,
+            Client = http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>(),
         };
-        if (call.Facts is not null && keeper.IsOn)
+        if (call.Facts is { Model.Length: > 0 } && keeper.IsOn)
         {
             var (reservation, refusal, isUnknown) = await keeper.ReserveAsync(Charged(caller), ledger.Most(call.Facts, model, body.Length), http.RequestAborted);
             if (refusal is not null || isUnknown)
             {
-                await RefuseAsync(http, format, isUnknown ? Unknown(format, refusal) : Spent(format, refusal!, now), operationId, isUnknown ? "true" : "false");
+                await RefuseAsync(http, format, isUnknown ? BudgetErrors.Unknown(format, refusal) : BudgetErrors.Refused(format, refusal!), operationId, isUnknown ? UnknownFor : refusal!.RetryAfter);
                 return;
             }
 
             call.Reservation = reservation;
-            if (reservation?.Tightest is var (budget, left)) http.Response.Headers[Names.Headers.BudgetLeft] = $"{budget.Name} {Amount(left)} {budget.Currency}";
+            if (reservation?.Tightest is var (budget, left)) http.Response.Headers[Names.Headers.BudgetLeft] = $"{budget.Name} {budget.Say(left)}";
         }
 
         try
@@ -129,24 +173,14 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
 
     private static BudgetCaller Charged(Caller caller) => new(caller.Run?.Namespace, caller.Project, caller.Key?.Id, caller.Run?.Change, caller.Run?.Arm, caller.Run?.RunId);
 
-    private static WireError Spent(WireFormat format, BudgetRefusal refusal, DateTimeOffset now)
-    {
-        var resets = refusal.ResetsAt is { } at && at < DateTimeOffset.MaxValue ? $" It begins anew at {at:yyyy-MM-dd HH:mm} UTC." : "";
-        return WireError.Spent(format, "budget_exhausted", $"The budget {refusal.Budget.Name} ({Amount(refusal.Budget.LimitMicros)} {refusal.Budget.Currency}) has {Amount(refusal.LeftMicros ?? 0)} {refusal.Budget.Currency} left, and this call may cost more.{resets}");
-    }
-
-    private static WireError Unknown(WireFormat format, BudgetRefusal? refusal) =>
-        WireError.Unavailable(format, "budget_unknown", $"What is left of {(refusal is null ? "the budgets" : $"the budget {refusal.Budget.Name}")} is not known now, as Fabrik's API does not answer. Ask again in a while.");
-
-    private static string Amount(long micros) => (micros / 1_000_000m).ToString("0.000000", System.Globalization.CultureInfo.InvariantCulture);
-
-    private async Task RefuseAsync(HttpContext http, WireFormat? format, WireError error, string operationId, string again = "false")
+    /// <param name="wait">After which the same call may be let through; null where trying again does not help.</param>
+    private async Task RefuseAsync(HttpContext http, WireFormat? format, WireError error, string operationId, TimeSpan? wait = null)
     {
         metrics.Refused(error.Code);
         http.Response.StatusCode = error.Status;
         http.Response.ContentType = "application/json";
-        http.Response.Headers[Names.Headers.ShouldRetry] = again;
-        if (error.Status == 503) http.Response.Headers.RetryAfter = "5";
+        http.Response.Headers[Names.Headers.ShouldRetry] = wait is null ? "false" : "true";
+        if (wait is { } time) http.Response.Headers.RetryAfter = Math.Ceiling(time.TotalSeconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
         var body = error.Body(format, operationId);
         http.Response.ContentLength = body.Length;
         await http.Response.Body.WriteAsync(body, http.RequestAborted);

@@ -39,23 +39,41 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
             // What stands if nobody lives to settle it.
             Outcome = AttemptOutcome.Lost,
             Estimated = true,
-            Tokens = new TokenCounts(Estimates.Tokens(call.BodyBytes), 0, 0, 0, 0, 0, 0),
+            Tokens = call.Operation == Operation.Other ? default : new TokenCounts(Estimates.Tokens(call.BodyBytes), 0, 0, 0, 0, 0, 0),
         };
         Price(row);
         return spool.Intend(row) is { } ticket ? new Attempt(this, ticket, row, call, options.Clock) : null;
     }
 
-    public void Settle(SpoolTicket ticket, UsageEvent row, Call call)
+    /// <param name="parts">Where several models are billed: each one's; else empty.</param>
+    public void Settle(SpoolTicket ticket, UsageEvent row, Call call, IReadOnlyList<(string? Model, TokenCounts Tokens)> parts)
     {
-        if (row.Tokens.All > 0) Price(row);
+        if (parts.Count > 0) Price(row, parts);
+        else if (row.Tokens.All > 0) Price(row);
         // Before it can be sent: the ledger's word that it knows must find it in the book.
-        if (call.Reservation is { } reservation) budgets.Spend(reservation, row.CostMicros);
+        if (call.Reservation is { } reservation) budgets.Spend(reservation, Charge.Of(row));
         spool.Settle(ticket, row);
         metrics.Settled(row, call.Format);
     }
 
-    /// <summary>What a call can cost at most: its bytes are more than its tokens.</summary>
-    public long Most(RequestFacts facts, string model, int bytes) => ModelPriceBook.MostMicros(prices.Current.Of(null, model), bytes, facts.MaxOutput);
+    /// <summary>What a call can take at most: its bytes are more than its tokens.</summary>
+    public Charge Most(RequestFacts facts, string model, int bytes)
+    {
+        var price = prices.Current.Of(null, model);
+        return new Charge(ModelPriceBook.MostMicros(price, bytes, facts.MaxOutput), bytes + ModelPriceBook.MostOutputOf(price, facts.MaxOutput));
+    }
+
+    /// <summary>Each part by its own model: the row has their sum.</summary>
+    private void Price(UsageEvent row, IReadOnlyList<(string? Model, TokenCounts Tokens)> parts)
+    {
+        (row.PriceUnknown, row.CostMicros) = (false, 0);
+        foreach (var (model, tokens) in parts)
+        {
+            var price = prices.Current.Of(model ?? row.ServedModel, row.SentModel);
+            row.PriceUnknown |= price.IsUnknown;
+            row.CostMicros += ModelPriceBook.MicrosOf(price, tokens, row.ServiceTier);
+        }
+    }
 
     /// <summary>By the model that answered, else the one that was asked.</summary>
     private void Price(UsageEvent row)

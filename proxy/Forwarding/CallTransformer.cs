@@ -11,7 +11,7 @@ internal sealed class CallTransformer(Call call) : HttpTransformer
     {
         "Authorization", "x-api-key", "Proxy-Authorization", "Cookie", "OpenAI-Organization", "OpenAI-Project",
         "Host", "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect", "Accept-Encoding", "Content-Length", "Content-Type", "Content-Encoding",
-        "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "traceparent", "tracestate", "baggage",
+        Names.Headers.Provider, "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "traceparent", "tracestate", "baggage",
     };
 
     private static readonly HashSet<string> Hidden = new(StringComparer.OrdinalIgnoreCase)

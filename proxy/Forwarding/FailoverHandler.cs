@@ -16,7 +16,7 @@ namespace Fabrik.Proxy.Forwarding;
 /// Beneath the forwarder: one call in, one answer out, and between them as many attempts as it takes. Another key or provider is asked only
 /// until the first content has been seen; what comes before that is held back, so that an error in the stream's beginning is no answer yet.
 /// </summary>
-internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger, Benches benches, ProxyMetrics metrics, TimeProvider clock) : DelegatingHandler(network)
+internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger, Benches benches, ProxyMetrics metrics, Closing closing, TimeProvider clock) : DelegatingHandler(network)
 {
     /// <summary>Of a provider's refusal, that is read to tell what it means, and of what a stream may begin with.</summary>
     private const int Longest = 64 << 10;
@@ -48,16 +48,18 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var upstream = call.Upstreams.Find(target);
         var attempt = call.Facts is null ? null : ledger.Begin(call, target);
         if (call.Facts is not null && attempt is null) return (Own(call, WireError.Unavailable(call.Format, "accounting_unavailable", "The gateway cannot account for a call now, as its spool is full. Ask again in a while."), TimeSpan.FromSeconds(10)), true);
+        if (upstream.RefusesUsage) call.LeaveOutUsage();
         var limits = call.Upstreams.Config.Limits;
-        using var patience = new Patience();
+        using var patience = new Patience(closing.Over);
         patience.Begin(TimeSpan.FromSeconds(limits.FirstByteSeconds), ct);
+        var meter = new AnswerMeter(call.Format, call.Operation);
         HttpResponseMessage? answer = null;
         try
         {
             using var request = Request(original, call, upstream);
             answer = await base.SendAsync(request, patience.Token);
             if ((int)answer.StatusCode >= 300) return await RefusedAsync(answer, call, target, attempt, patience.Token);
-            var (given, fault) = await AnsweredAsync(answer, call, target, attempt, limits, patience.Token);
+            var (given, fault) = await AnsweredAsync(answer, call, target, attempt, meter, limits, patience.Token);
             if (fault is null) return (given, true);
             if (fault.Value.Scope == FaultScope.Request) return (Final(given, call), true);
             Bench(call, target, fault.Value);
@@ -66,17 +68,27 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
             answer?.Dispose();
-            attempt?.Answered(AttemptOutcome.ClientClosed, "client_closed", (int?)answer?.StatusCode, new AnswerMeter(call.Format, call.Operation), false);
+            attempt?.Answered(AttemptOutcome.ClientClosed, "client_closed", (int?)answer?.StatusCode, meter, false);
             throw;
+        }
+        catch (OperationCanceledException) when (closing.Over.IsCancellationRequested)
+        {
+            attempt?.Answered(AttemptOutcome.Failed, "gateway_stopped", (int?)answer?.StatusCode, meter, false);
+            answer?.Dispose();
+            return (Own(call, WireError.Unavailable(call.Format, "gateway_stopped", "The gateway was stopped while the provider had not answered yet. Ask again."), TimeSpan.FromSeconds(1)), true);
         }
         catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException or InvalidDataException)
         {
-            var connects = e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError };
-            var fault = e is OperationCanceledException ? ProviderFault.Timeout : connects ? ProviderFault.Unreachable : ProviderFault.Broken;
-            attempt?.Failed(AttemptOutcome.Failed, fault.Word, (int?)answer?.StatusCode);
+            // A connection that is not made in time is cancelled too, by the handler beneath.
+            var waited = patience.Token.IsCancellationRequested;
+            var connects = e is OperationCanceledException ? !waited : e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError };
+            var fault = connects ? ProviderFault.Unreachable : e is OperationCanceledException ? ProviderFault.Timeout : ProviderFault.Broken;
+            // What was asked may have been worked on, and billed: only a provider that was never reached cannot have.
+            if (connects) attempt?.Failed(AttemptOutcome.Failed, fault.Word, null);
+            else attempt?.Answered(AttemptOutcome.Failed, fault.Word, (int?)answer?.StatusCode, meter, false);
             answer?.Dispose();
             Bench(call, target, fault);
-            return (Own(call, e is OperationCanceledException
+            return (Own(call, fault == ProviderFault.Timeout
                 ? WireError.BadGateway("provider_timeout", $"The provider did not begin to answer within {limits.FirstByteSeconds:0.#} s. Ask again.", 504)
                 : WireError.BadGateway("provider_unreachable", "The provider cannot be reached, or broke off before it answered. Ask again.")), false);
         }
@@ -87,9 +99,9 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var request = new HttpRequestMessage(original.Method, upstream.To(call.Path)) { Version = original.Version, VersionPolicy = original.VersionPolicy };
         CallTransformer.CopyHeaders(call.Headers, request);
         upstream.Authorise(request);
-        if (call.Facts is null && call.BodyBytes == 0) return request;
+        if (call.BodyBytes == 0 && (call.Facts is null || call.Operation == Operation.Other)) return request;
         request.Content = new CallContent(call);
-        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", call.ContentType);
         return request;
     }
 
@@ -102,6 +114,15 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         Replace(answer, body);
         var status = (int)answer.StatusCode;
         var fault = ProviderFault.Of(status, Waits(answer), body);
+        if (status is 400 or 422 && body.AsSpan().IndexOf("stream_options"u8) >= 0 && call.LeaveOutUsage())
+        {
+            // The client has not asked for it, so it is not at fault; the same is asked again without.
+            attempt?.Failed(AttemptOutcome.Rejected, "usage_refused", status);
+            call.Upstreams.Find(target).RefusesUsage = true;
+            call.Tried.Remove(target);
+            return (answer, false);
+        }
+
         attempt?.Failed(fault.Scope == FaultScope.Request ? AttemptOutcome.Rejected : AttemptOutcome.Failed, fault.Word, status);
         if (fault.Scope == FaultScope.Request) return (Final(answer, call), true);
         Bench(call, target, fault);
@@ -109,7 +130,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
     }
 
     /// <summary>A success: as a stream from its first content on, else whole.</summary>
-    private async Task<(HttpResponseMessage Answer, ProviderFault? Fault)> AnsweredAsync(HttpResponseMessage answer, Call call, Target target, Attempt? attempt, GatewayLimits limits, CancellationToken ct)
+    private async Task<(HttpResponseMessage Answer, ProviderFault? Fault)> AnsweredAsync(HttpResponseMessage answer, Call call, Target target, Attempt? attempt, AnswerMeter meter, GatewayLimits limits, CancellationToken ct)
     {
         if (attempt is null)
         {
@@ -117,21 +138,23 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
             return (answer, null);
         }
 
-        var meter = new AnswerMeter(call.Format, call.Operation);
         var source = await ContentAsync(answer, ct);
-        if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream") return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
-        var (body, whole) = await Bodies.ReadAsync(source, answer.Content.Headers.ContentLength, WholeAnswer.Longest, ct);
-        benches.Succeeded(target, call.SentModel);
+        var isStream = answer.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        if (isStream && call.Operation != Operation.Other) return await StreamedAsync(answer, call, target, attempt, meter, source, limits, ct);
+        var (body, whole) = isStream ? ([], false) : await Bodies.ReadAsync(source, answer.Content.Headers.ContentLength, WholeAnswer.Longest, ct); // events of an API that is not known are not waited for
         attempt.FirstByte();
         if (!whole)
         {
+            benches.Began(target, call.SentModel);
             call.Body = default;
-            answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, TimeSpan.FromSeconds(limits.IdleSeconds)), answer.Content.Headers);
+            answer.Content = new AnswerContent(new WholeAnswer(call, attempt, meter, source, answer.Content, body, Watch(call, limits), Judge(call, target)), answer.Content.Headers);
             return (answer, null);
         }
 
+        benches.Succeeded(target, call.SentModel);
+
         var isRead = meter.ReadWhole(body);
-        attempt.Answered(AttemptOutcome.Completed, isRead ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
+        attempt.Answered(AttemptOutcome.Completed, isRead || call.Operation == Operation.Other ? null : "unreadable", (int)answer.StatusCode, meter, isRead);
         source.Dispose();
         Replace(answer, body);
         Costs.Tell(answer, attempt.Row);
@@ -144,7 +167,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var framer = new SseFramer();
         var (begun, used) = (GC.AllocateUninitializedArray<byte>(FirstBytes), 0);
         var shown = call.HidesUsage ? new List<byte>(FirstBytes) : null;
-        var kind = EventKind.Start;
+        var (kind, last) = (EventKind.Start, EventKind.Start);
         while (kind is EventKind.Start or EventKind.UsageOnly && used <= Longest)
         {
             if (used == begun.Length) Array.Resize(ref begun, used * 2);
@@ -160,13 +183,19 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
             while (framer.TryRead(ref rest, out var one))
             {
                 var found = meter.Read(one);
-                if (kind is EventKind.Start or EventKind.UsageOnly || found == EventKind.Terminal) kind = found;
+                if (kind is EventKind.Start or EventKind.UsageOnly) kind = found;
+                if (last == EventKind.Start && found is EventKind.Terminal or EventKind.Error) last = found;
                 var (written, more) = (0, shown);
                 if (shown is not null && found != EventKind.UsageOnly) UsageFilter.Write(one, meter.NullUsageAt, default, ref written, ref more);
             }
+
+            if (!framer.Overflowed) continue;
+            framer.Dispose();
+            throw new InvalidDataException("the provider's stream begins with an event that is too long");
         }
 
-        var given = shown is null ? new ArraySegment<byte>(begun, 0, used) : shown.ToArray();
+        // The beginning of an event goes out with its rest.
+        var given = shown is null ? new ArraySegment<byte>(begun, 0, used - framer.Unfinished.Length) : shown.ToArray();
         if (kind == EventKind.Error)
         {
             framer.Dispose();
@@ -177,10 +206,10 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
             return (answer, fault);
         }
 
-        benches.Succeeded(target, call.SentModel);
+        benches.Began(target, call.SentModel);
         attempt.FirstByte();
-        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, given, TimeSpan.FromSeconds(limits.IdleSeconds));
-        if (kind == EventKind.Terminal) stream.SettleWhole();
+        var stream = new AnswerStream(call, attempt, meter, framer, source, answer.Content, given, Watch(call, limits), Judge(call, target));
+        stream.Note(last);
         call.Body = default;
         answer.Content = new AnswerContent(stream, answer.Content.Headers);
         return (answer, null);
@@ -192,7 +221,7 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         var stream = await answer.Content.ReadAsStreamAsync(ct);
         var encoding = answer.Content.Headers.ContentEncoding;
         if (encoding.Count == 0 || encoding.All(one => one == "identity")) return stream;
-        Stream plain = encoding.Single() switch
+        Stream plain = string.Join(',', encoding) switch
         {
             "gzip" or "x-gzip" => new GZipStream(stream, CompressionMode.Decompress),
             "deflate" => new ZLibStream(stream, CompressionMode.Decompress),
@@ -203,6 +232,8 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         answer.Content.Headers.ContentLength = null;
         return plain;
     }
+
+    private IdleWatch Watch(Call call, GatewayLimits limits) => new(TimeSpan.FromSeconds(limits.IdleSeconds), call.Client, closing.Over);
 
     private static void Replace(HttpResponseMessage answer, ReadOnlyMemory<byte> body)
     {
@@ -219,6 +250,13 @@ internal sealed class FailoverHandler(HttpMessageHandler network, Ledger ledger,
         string? Reset(string kind) => Header($"x-ratelimit-remaining-{kind}") == "0" ? Header($"x-ratelimit-reset-{kind}") : Header($"anthropic-ratelimit-{kind}-remaining") == "0" ? Header($"anthropic-ratelimit-{kind}-reset") : null;
         return ProviderFault.Wait(Header("retry-after-ms") ?? Header("x-ms-retry-after-ms"), Header("retry-after"), Reset("requests") ?? Reset("tokens"), clock.GetUtcNow());
     }
+
+    /// <summary>Of an answer that goes on after its beginning: how it ended; null where well.</summary>
+    private Action<ProviderFault?> Judge(Call call, Target target) => fault =>
+    {
+        if (fault is null) benches.Succeeded(target, call.SentModel);
+        else if (fault.Value.Scope != FaultScope.Request) Bench(call, target, fault.Value);
+    };
 
     private void Bench(Call call, Target target, in ProviderFault fault)
     {

@@ -7,8 +7,8 @@ using Fabrik.Proxy.Providers;
 namespace Fabrik.Proxy.Forwarding;
 
 /// <summary>The connections to all providers.</summary>
-internal sealed class FailoverInvoker(Ledger ledger, Benches benches, ProviderFiles providers, ProxyMetrics metrics, ProxyOptions options)
-    : HttpMessageInvoker(new FailoverHandler(Network(TimeSpan.FromSeconds(providers.Current.Config.Limits.ConnectSeconds)), ledger, benches, metrics, options.Clock))
+internal sealed class FailoverInvoker(Ledger ledger, Benches benches, ProviderFiles providers, ProxyMetrics metrics, Closing closing, ProxyOptions options)
+    : HttpMessageInvoker(new FailoverHandler(Network(TimeSpan.FromSeconds(providers.Current.Config.Limits.ConnectSeconds)), ledger, benches, metrics, closing, options.Clock))
 {
     private static SocketsHttpHandler Network(TimeSpan connect) => new()
     {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Failover;
 using Fabrik.Gateway.Metering;
 using Fabrik.Proxy.Calls;
 
@@ -18,15 +19,17 @@ internal sealed class WholeAnswer : ReadOnlyStream
     private readonly AnswerMeter meter;
     private readonly Stream source;
     private readonly IDisposable answer;
-    private readonly TimeSpan idle;
+    private readonly IdleWatch watch;
+    private readonly Action<ProviderFault?> judge;
     private readonly byte[] tail = ArrayPool<byte>.Shared.Rent(2 * TailBytes);
     private ArraySegment<byte> pending;
+    private long passed;
     private int kept;
-    private bool settled;
+    private bool settled, disposed;
 
-    public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, TimeSpan idle)
+    public WholeAnswer(Call call, Attempt attempt, AnswerMeter meter, Stream source, IDisposable answer, byte[] begun, IdleWatch watch, Action<ProviderFault?> judge)
     {
-        (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.idle) = (call, attempt, meter, source, answer, begun, idle);
+        (this.call, this.attempt, this.meter, this.source, this.answer, pending, this.watch, this.judge) = (call, attempt, meter, source, answer, begun, watch, judge);
         Keep(begun);
     }
 
@@ -37,35 +40,44 @@ internal sealed class WholeAnswer : ReadOnlyStream
             var count = Math.Min(pending.Count, buffer.Length);
             pending.AsMemory(0, count).CopyTo(buffer);
             pending = pending[count..];
+            watch.ForClient();
             return count;
         }
 
-        using var silence = new Patience();
-        silence.Begin(idle, cancellationToken);
         int read;
         try
         {
-            read = await source.ReadAsync(buffer, silence.Token);
+            read = await source.ReadAsync(buffer, watch.ForProvider(cancellationToken));
+            watch.ForClient();
         }
-        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+        catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException or OperationCanceledException)
         {
-            var left = cancellationToken.IsCancellationRequested;
-            Settle(left ? AttemptOutcome.ClientClosed : AttemptOutcome.Interrupted, left ? "client_closed" : "cut", false);
+            var left = cancellationToken.IsCancellationRequested || watch.HasCutClient;
+            var word = left ? "client_closed" : watch.IsOver ? "gateway_stopped" : e is OperationCanceledException ? "stalled" : "cut";
+            if (!left && !watch.IsOver) judge(e is OperationCanceledException ? ProviderFault.Timeout : ProviderFault.Broken);
+            Settle(left ? AttemptOutcome.ClientClosed : AttemptOutcome.Interrupted, word, false);
             throw; // the forwarder breaks the connection: half a JSON document must not look like a whole one
         }
 
         if (read > 0) Keep(buffer.Span[..read]);
-        else if (buffer.Length > 0) Settle(AttemptOutcome.Completed, null, FindUsage());
+        else if (buffer.Length > 0 && !settled)
+        {
+            judge(null);
+            Settle(AttemptOutcome.Completed, null, FindUsage());
+        }
+
         return read;
     }
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !disposed)
         {
+            disposed = true;
             Settle(AttemptOutcome.ClientClosed, "client_closed", false);
             source.Dispose();
             answer.Dispose();
+            watch.Dispose();
         }
 
         base.Dispose(disposing);
@@ -73,6 +85,7 @@ internal sealed class WholeAnswer : ReadOnlyStream
 
     private void Keep(ReadOnlySpan<byte> bytes)
     {
+        passed += bytes.Length;
         if (bytes.Length > TailBytes) bytes = bytes[^TailBytes..];
         if (kept + bytes.Length > tail.Length)
         {
@@ -109,6 +122,7 @@ internal sealed class WholeAnswer : ReadOnlyStream
     {
         if (settled) return;
         settled = true;
+        if (!isWhole) meter.Estimate(passed);
         // A tool's input is JSON that the model wrote, and may have such a member too: only embeddings are sure to have none.
         attempt.Answered(outcome, word, 200, meter, isWhole && call.Operation == Operation.Embeddings);
         ArrayPool<byte>.Shared.Return(tail);

@@ -32,6 +32,17 @@ internal sealed class ApiClient : IDisposable
 
     /// <exception cref="HttpRequestException">It cannot be reached, or refuses; the message has its answer.</exception>
     /// <exception cref="JsonException">It answers something else.</exception>
+    public async Task<TAnswer> GetAsync<TAnswer>(string path, JsonTypeInfo<TAnswer> expected, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(options.Api!, path));
+        if (options.ApiTokenFile is { } file) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(file, ct)).Trim());
+        using var answer = await http.SendAsync(request, ct);
+        if (!answer.IsSuccessStatusCode) throw await RefusalAsync(answer, ct);
+        return await JsonSerializer.DeserializeAsync(await answer.Content.ReadAsStreamAsync(ct), expected, ct) ?? throw new JsonException("the answer is empty");
+    }
+
+    /// <exception cref="HttpRequestException">It cannot be reached, or refuses; the message has its answer.</exception>
+    /// <exception cref="JsonException">It answers something else.</exception>
     public async Task<TAnswer> PostAsync<TRequest, TAnswer>(string path, TRequest request, JsonTypeInfo<TRequest> asked, JsonTypeInfo<TAnswer> expected, CancellationToken ct)
     {
         using var answer = await PostAsync(path, JsonSerializer.SerializeToUtf8Bytes(request, asked), ct);

@@ -16,6 +16,7 @@ internal sealed class GenAiMetrics(Meter meter)
 
     public void Settled(UsageEvent row, WireFormat format)
     {
+        if (row.Operation == Operation.Other) return; // the conventions have no word for it
         var tags = new TagList
         {
             { "gen_ai.operation.name", row.Operation == Operation.Embeddings ? "embeddings" : "chat" },

@@ -12,18 +12,21 @@ internal sealed class ProxyMetrics : IDisposable
 {
     private readonly Meter meter = new(Names.Meters.Proxy);
     private readonly Counter<long> refused;
+    private readonly Counter<long> rewritten;
     private readonly Counter<long> attempts;
     private readonly Counter<long> failures;
     private readonly Counter<double> cost;
     private readonly Counter<long> sent;
     private readonly Counter<long> refusedUsage;
     private readonly Gauge<double> budgetUsed;
+    private readonly Gauge<double> runEndsTold;
     private readonly GenAiMetrics genAi;
     private readonly MetricCollector collector;
 
     public ProxyMetrics(UsageSpool spool)
     {
         refused = meter.CreateCounter<long>(Names.Metrics.GatewayRefused, description: "Calls that the gateway refused itself, by code.");
+        rewritten = meter.CreateCounter<long>(Names.Metrics.GatewayRewritten, description: "Calls that a change of type model is for, by result: rewritten, or not_served where no provider serves its model.");
         attempts = meter.CreateCounter<long>(Names.Metrics.GatewayAttempts, description: "Attempts at providers, by provider and outcome.");
         failures = meter.CreateCounter<long>(Names.Metrics.GatewayFailures, description: "Failed attempts, by provider, key and reason.");
         cost = meter.CreateCounter<double>(Names.Metrics.GatewayCost, description: "Cost of settled attempts, by provider and currency.");
@@ -31,11 +34,14 @@ internal sealed class ProxyMetrics : IDisposable
         refusedUsage = meter.CreateCounter<long>(Names.Metrics.GatewayUsageRefused, description: "Settled attempts that the API refused for good; they are kept in the spool's directory.");
         meter.CreateObservableGauge(Names.Metrics.GatewaySpoolSegments, () => spool.Segments, description: "Files of the spool whose content the API has not taken in.");
         budgetUsed = meter.CreateGauge<double>(Names.Metrics.GatewayBudgetUsed, description: "Part of each budget that is used, 0 to 1.");
+        runEndsTold = meter.CreateGauge<double>(Names.Metrics.GatewayRunEndsTold, "s", "When the API told last which runs have ended, in seconds since 1970.");
         genAi = new GenAiMetrics(meter);
         collector = new MetricCollector(one => one == meter || MetricCollector.IsRuntime(one));
     }
 
     public void Refused(string code) => refused.Add(1, new KeyValuePair<string, object?>("code", code));
+
+    public void Rewritten(bool isServed) => rewritten.Add(1, new KeyValuePair<string, object?>("result", isServed ? "rewritten" : "not_served"));
 
     public void Settled(UsageEvent row, WireFormat format)
     {
@@ -47,6 +53,8 @@ internal sealed class ProxyMetrics : IDisposable
     public void Failed(Target target, in ProviderFault fault) => failures.Add(1, new KeyValuePair<string, object?>("provider", target.Provider), new KeyValuePair<string, object?>("key", target.Key), new KeyValuePair<string, object?>("reason", fault.Word));
 
     public void BudgetUsed(string budget, double part) => budgetUsed.Record(part, new KeyValuePair<string, object?>("budget", budget));
+
+    public void RunEndsTold(DateTimeOffset now) => runEndsTold.Record(now.ToUnixTimeMilliseconds() / 1000.0);
 
     public void Sent(int count) => sent.Add(count);
 

@@ -56,17 +56,19 @@ internal sealed partial class ProviderFiles : IDisposable
         try
         {
             var (now, missing) = (new List<Upstream>(), new List<string>());
-            foreach (var provider in config.Providers)
-                foreach (var key in provider.Keys)
+            var read = config.Providers.SelectMany(provider => provider.Keys.Select(key => (Provider: provider, Key: key, Secret: Read(key.Name)))).ToList();
+            foreach (var (provider, key, secret) in read)
+            {
+                // Two files with one key: the project would reach what others have stored under it.
+                if (secret is null) missing.Add($"{provider.Name}/{key.Name}");
+                else if (provider.IsOwned && read.Exists(other => other.Secret == secret && !other.Provider.Projects.SequenceEqual(provider.Projects))) missing.Add($"{provider.Name}/{key.Name} (its key is not project {provider.Projects[0]}'s alone)");
+                else if (current.All.FirstOrDefault(one => one.Provider == provider && one.Target.Key == key.Name && one.Secret == secret && one.Target.Weight == key.Weight) is { } same) now.Add(same);
+                else
                 {
-                    if (Read(key.Name) is not { } secret) missing.Add($"{provider.Name}/{key.Name}");
-                    else if (current.All.FirstOrDefault(one => one.Provider == provider && one.Target.Key == key.Name && one.Secret == secret && one.Target.Weight == key.Weight) is { } same) now.Add(same);
-                    else
-                    {
-                        benches.Forget(provider.Name, key.Name);
-                        now.Add(new Upstream { Target = new Target(provider.Name, key.Name, key.Weight), Provider = provider, Base = new Uri(provider.Url.TrimEnd('/') + "/"), Secret = secret });
-                    }
+                    benches.Forget(provider.Name, key.Name);
+                    now.Add(new Upstream { Target = new Target(provider.Name, key.Name, key.Weight), Provider = provider, Base = new Uri(provider.Url.TrimEnd('/') + "/"), Secret = secret });
                 }
+            }
 
             if (now.Count != current.All.Count || current.Config != config || now.Except(current.All).Any())
             {

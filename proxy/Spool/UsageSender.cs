@@ -19,6 +19,9 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
     private readonly SpoolBatch batch = new();
     private bool failing;
 
+    /// <summary>Why the API does not take usage in now; null where it does.</summary>
+    public string? Failing { get; private set; }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (options.Api is null) return;
@@ -30,6 +33,7 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
             {
                 var sent = await SendAsync(stoppingToken);
                 pause = Pause;
+                Failing = null;
                 if (failing) Log.Again(logger);
                 failing = false;
                 if (sent > 0) continue;
@@ -38,10 +42,28 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
             {
                 if (!failing) Log.Waiting(logger, options.Api, e.Message);
                 failing = true;
+                Failing = e.Message;
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
 
             await Task.Delay(pause, options.Clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>What the last calls left is sent before the process ends: nobody may start another on this spool for long.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (options.Api is null || !keeper.Began.IsCompletedSuccessfully) return;
+        try
+        {
+            while (await SendAsync(cancellationToken) > 0)
+            {
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or UnauthorizedAccessException or JsonException or OperationCanceledException)
+        {
+            Log.Waiting(logger, options.Api, e.Message);
         }
     }
 
@@ -83,7 +105,7 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
     private void Acknowledge(int from, int count)
     {
         if (budgets.Budgets is not { Count: > 0 }) return;
-        for (var i = from; i < from + count; i++) budgets.Acknowledge(BudgetCaller.Read(batch[i].Span, out var micros), micros);
+        for (var i = from; i < from + count; i++) budgets.Acknowledge(BudgetCaller.Read(batch[i].Span, out var charge), charge);
     }
 
     private static partial class Log

@@ -99,7 +99,7 @@ public sealed partial class UsageSpool : IDisposable
         var checksum = Segment.Checksum(RecordKind.Intent, record);
         lock (writing)
         {
-            if (!Write(RecordKind.Intent, record, checksum)) return null;
+            if (disposed || !Write(RecordKind.Intent, record, checksum)) return null;
             segments[^1].Open++;
             return new SpoolTicket(segments[^1]);
         }
@@ -112,6 +112,7 @@ public sealed partial class UsageSpool : IDisposable
         var checksum = Segment.Checksum(RecordKind.Settlement, record);
         lock (writing)
         {
+            if (disposed) return; // a call that was cut off at the very end: the intent stands
             if (unwritten.Count > 0 || !Write(RecordKind.Settlement, record, checksum)) unwritten.Enqueue((ticket, record.ToArray()));
             else ticket.Segment.Open--;
         }
@@ -156,6 +157,25 @@ public sealed partial class UsageSpool : IDisposable
         }
 
         bool HasRoom() => batch.Count < most && batch.Bytes < mostBytes;
+    }
+
+    /// <summary>What is not sent, for people: files, bytes in them, and when the oldest settled attempt began.</summary>
+    public (int Files, long Bytes, DateTimeOffset? Oldest) Waiting()
+    {
+        lock (writing)
+        {
+            var (index, at, bytes) = (sentIn is null ? 0 : segments.IndexOf(sentIn), sentAt, 0L);
+            byte[]? oldest = null;
+            for (; index < segments.Count; (index, at) = (index + 1, 0))
+            {
+                bytes += segments[index].Written - at;
+                while (oldest is null && segments[index].Record(ref at, segments[index].Written, out var kind, out var payload))
+                    if (kind == RecordKind.Settlement) oldest = payload.ToArray();
+            }
+
+            if (oldest is null && unwritten.TryPeek(out var late)) oldest = late.Record;
+            return (segments.Count, bytes, oldest is null ? null : JsonSerializer.Deserialize(oldest, GatewayJson.Default.UsageEvent)!.StartedAt);
+        }
     }
 
     /// <summary>All before the place that <see cref="Next"/> gave last is with the API.</summary>

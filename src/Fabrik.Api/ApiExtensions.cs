@@ -5,7 +5,6 @@ using Fabrik.Api.Experiments;
 using Fabrik.Api.Hosting;
 using Fabrik.Api.Runs;
 using Fabrik.Api.Usage;
-using Fabrik.Gateway.Budgets;
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Serving;
 using Fabrik.Storage;
@@ -26,8 +25,10 @@ public static class ApiExtensions
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<ModelCallStore>();
+        services.AddSingleton<RunEndReader>();
         services.AddSingleton<BudgetPolicy>();
-        services.AddSingleton(_ => new LeaseDesk(options.Clock.GetUtcNow()));
+        services.AddSingleton<BudgetStore>();
+        services.AddSingleton<LeaseOffice>();
         services.AddSingleton<ApiMetrics>();
         services.AddSingleton<Reviews>();
         services.AddFabrikEndpoint(options);
@@ -36,7 +37,7 @@ public static class ApiExtensions
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         });
-        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddOperationTransformer(UsageParameters.Describe).AddDocumentTransformer(ApiDocument.Describe));
+        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddOperationTransformer(UsageParameters.Describe).AddOperationTransformer(BudgetsApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
         return services;
     }
 
@@ -56,6 +57,8 @@ public static class ApiExtensions
         app.MapDecisions();
         app.MapUsage();
         app.MapLeases();
+        app.MapBudgets();
+        app.MapRunEnds();
         return app;
     }
 }

@@ -22,6 +22,8 @@ namespace Fabrik.Api;
 [JsonSerializable(typeof(UsageReceipt))]
 [JsonSerializable(typeof(LeaseRequest))]
 [JsonSerializable(typeof(LeaseAnswer))]
+[JsonSerializable(typeof(BudgetList))]
+[JsonSerializable(typeof(RunEnds))]
 [JsonSerializable(typeof(UsageTotals))]
 [JsonSerializable(typeof(Problem))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -65,9 +65,7 @@ internal sealed class CallRow
         (sum, row) => sum with
         {
             Attempts = sum.Attempts + row.Attempts,
-            Tokens = new TokenCounts(
-                sum.Tokens.Input + row.Input, sum.Tokens.CacheRead + row.CacheRead, sum.Tokens.CacheWrite + row.CacheWrite, sum.Tokens.CacheWriteHour + row.CacheWriteHour,
-                sum.Tokens.Output + row.Output, sum.Tokens.Reasoning + row.Reasoning, sum.Tokens.WebSearches + row.WebSearches),
+            Tokens = sum.Tokens + row.Tokens,
             Costs = Add(sum.Costs, row.Currency!, row.Micros),
             Estimated = sum.Estimated || row.Estimated,
             PriceUnknown = sum.PriceUnknown || row.PriceUnknown,

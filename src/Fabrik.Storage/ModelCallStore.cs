@@ -1,7 +1,6 @@
 using System.Globalization;
 using Dapper;
 using Fabrik.Gateway;
-using Fabrik.Gateway.Budgets;
 using Microsoft.Data.Sqlite;
 
 namespace Fabrik.Storage;
@@ -9,20 +8,20 @@ namespace Fabrik.Storage;
 /// <summary>The ledger of model calls: attempts are taken in once each, however often they are delivered, and added up.</summary>
 public sealed class ModelCallStore(Database database)
 {
+    /// <summary>How long sums by hour are kept.</summary>
+    public static readonly TimeSpan SumsKept = TimeSpan.FromDays(800);
+
+    // Whichever attempt of a call comes first makes it count, so the order of delivery does not matter.
     private const string Append = """
         INSERT INTO model_calls (id, operation_id, started_at, run_id, key_id, namespace, project, arm, change_name, operation, streamed, provider, provider_key, requested_model, sent_model,
             served_model, service_tier, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_hour_tokens, output_tokens, reasoning_tokens, web_searches, estimated, cost_micros,
-            currency, price_version, price_unknown, latency_ms, first_byte_ms, outcome, status, error)
+            currency, price_version, price_unknown, latency_ms, first_byte_ms, outcome, status, error, first_of_call, first_of_model)
         VALUES (@id, @operation_id, @started_at, @run_id, @key_id, @namespace, @project, @arm, @change_name, @operation, @streamed, @provider, @provider_key, @requested_model, @sent_model,
             @served_model, @service_tier, @input, @cache_read, @cache_write, @cache_write_hour, @output, @reasoning, @web_searches, @estimated, @cost_micros,
-            @currency, @price_version, @price_unknown, @latency_ms, @first_byte_ms, @outcome, @status, @error)
+            @currency, @price_version, @price_unknown, @latency_ms, @first_byte_ms, @outcome, @status, @error,
+            NOT EXISTS (SELECT 1 FROM model_calls WHERE operation_id = @operation_id), NOT EXISTS (SELECT 1 FROM model_calls WHERE operation_id = @operation_id AND sent_model = @sent_model))
         ON CONFLICT (id) DO NOTHING
-        """;
-
-    // Whichever attempt of a call comes first makes it count, so the order of delivery does not matter.
-    private const string Others = """
-        SELECT NOT EXISTS (SELECT 1 FROM model_calls WHERE operation_id = @operation_id AND run_id = @run_id AND id <> @id),
-            NOT EXISTS (SELECT 1 FROM model_calls WHERE operation_id = @operation_id AND run_id = @run_id AND sent_model = @sent_model AND currency = @currency AND id <> @id)
+        RETURNING first_of_call, first_of_model
         """;
 
     private const string AddToRun = "INSERT INTO run_calls (run_id, calls) VALUES (@run_id, @calls) ON CONFLICT (run_id) DO UPDATE SET calls = run_calls.calls + excluded.calls";
@@ -45,40 +44,27 @@ public sealed class ModelCallStore(Database database)
     public int Insert(IReadOnlyList<UsageEvent> events) => database.Write((connection, transaction) =>
     {
         using var append = connection.Prepare(transaction, Append);
-        using var others = connection.Prepare(transaction, Others);
         using var run = connection.Prepare(transaction, AddToRun);
         using var model = connection.Prepare(transaction, AddToModel);
-        var inserted = 0;
+        var (inserted, sums) = (0, new CallSums());
         foreach (var one in events)
         {
             Bind(append, one);
-            if (append.ExecuteNonQuery() == 0) continue;
+            bool firstOfCall, firstOfModel;
+            using (var reader = append.ExecuteReader())
+            {
+                if (!reader.Read()) continue;
+                (firstOfCall, firstOfModel) = (reader.GetBoolean(0), reader.GetBoolean(1));
+            }
+
             inserted++;
-            if (one.RunId is not null) Add(one, others, run, model);
+            sums.Add(one, firstOfCall, firstOfModel);
+            if (one.RunId is not null) Add(one, firstOfCall, firstOfModel, run, model);
         }
 
+        sums.Write(connection, transaction);
         return inserted;
     }, durable: true);
-
-    /// <summary>Millionths that a budget's subject has cost since a time, as far as it was delivered.</summary>
-    public long Spent(ModelBudget budget, string subject, DateTimeOffset since)
-    {
-        var of = budget.Scope.Subject switch
-        {
-            BudgetSubject.Cluster => "",
-            BudgetSubject.Namespace => "AND namespace = @subject",
-            BudgetSubject.Project => "AND project = @subject",
-            BudgetSubject.Key => "AND key_id = @subject",
-            BudgetSubject.Run => "AND run_id = @subject",
-            _ when subject.Contains('/', StringComparison.Ordinal) => "AND change_name = @change AND arm = @arm",
-            _ => "AND change_name = @subject",
-        };
-        var slash = subject.IndexOf('/', StringComparison.Ordinal);
-        using var connection = database.Read();
-        return connection.ExecuteScalar<long>(
-            $"SELECT COALESCE(SUM(cost_micros), 0) FROM model_calls WHERE started_at >= @since AND currency = @currency {of}",
-            new { since = since.ToUnixTimeMilliseconds(), currency = budget.Currency, subject, change = slash < 0 ? null : subject[..slash], arm = slash < 0 ? null : subject[(slash + 1)..] });
-    }
 
     /// <summary>What a run called, by its run id; null where it called nothing, or nothing was delivered yet. The run itself need not be known.</summary>
     public CallTotal? OfRun(string runId)
@@ -94,47 +80,63 @@ public sealed class ModelCallStore(Database database)
         return runIds.Distinct(StringComparer.Ordinal).Chunk(500).SelectMany(chunk => CallRow.Of(connection, chunk, models: false)).ToDictionary(StringComparer.Ordinal);
     }
 
-    /// <summary>Costs a look at each attempt that meets the time and one of project and namespace.</summary>
+    /// <summary>
+    /// Whole hours are read from their sums, which cost a look at each hour and combination of what calls are told apart by; the hours in which
+    /// the time begins and ends from their attempts. A call counts where the first of its attempts to be delivered does.
+    /// </summary>
     public CallTotals Totals(CallQuery query)
     {
         var key = Expression(query.By);
-        var (where, parameters) = Where(query);
+        var (source, parameters) = Source(query);
         parameters.Add("limit", query.Limit + 1);
         using var connection = database.Read();
 
         // One state of the database for all that is asked.
         using var transaction = connection.BeginTransaction(deferred: true);
-        var columns = $"MIN(currency) AS Currency, MAX(currency) AS LastCurrency, COUNT(DISTINCT operation_id) AS Calls, COUNT(*) AS Attempts, {CallRow.Sums}";
-        var order = query.By == CallGrouping.Day ? $"{key} DESC" : $"SUM(cost_micros) DESC, COUNT(*) DESC, {key}";
-        var groups = connection.Query<CallRow>($"SELECT CAST({key} AS TEXT) AS \"Key\", {columns} FROM model_calls WHERE {where} GROUP BY {key} ORDER BY {order} LIMIT @limit", parameters, transaction).AsList();
-        var all = connection.QuerySingle<CallRow>($"SELECT {columns} FROM model_calls WHERE {where}", parameters, transaction);
+        var calls = query.By == CallGrouping.Model || query.Model is not null ? "model_calls" : "calls";
+        string Columns(string count) => $"MIN(currency) AS Currency, MAX(currency) AS LastCurrency, COALESCE(SUM({count}), 0) AS Calls, COALESCE(SUM(attempts), 0) AS Attempts, {CallRow.Sums}";
+        var order = query.By == CallGrouping.Day ? $"{key} DESC" : $"SUM(cost_micros) DESC, SUM(attempts) DESC, {key}";
+        var groups = connection.Query<CallRow>($"SELECT CAST({key} AS TEXT) AS \"Key\", {Columns(calls)} FROM ({source}) AS met GROUP BY {key} ORDER BY {order} LIMIT @limit", parameters, transaction).AsList();
+        var all = connection.QuerySingle<CallRow>($"SELECT {Columns(query.Model is null ? "calls" : calls)} FROM ({source}) AS met", parameters, transaction);
         var mixed = all.Currency == all.LastCurrency ? null : connection.Query<(string? Key, string Currency, long Micros)>(
-            $"SELECT CAST({key} AS TEXT), currency, SUM(cost_micros) FROM model_calls WHERE {where} GROUP BY {key}, currency", parameters, transaction).ToLookup(cost => cost.Key);
+            $"SELECT CAST({key} AS TEXT), currency, SUM(cost_micros) FROM ({source}) AS met GROUP BY {key}, currency", parameters, transaction).ToLookup(cost => cost.Key);
         return new CallTotals(
             [.. groups.Take(query.Limit).Select(row => Total(row, mixed?[row.Key]) with { Key = query.By == CallGrouping.Day ? Day(row.Key!) : row.Key })],
             Total(all, mixed?.SelectMany(costs => costs)),
             groups.Count > query.Limit);
     }
 
-    private static void Add(UsageEvent one, SqliteCommand others, SqliteCommand run, SqliteCommand model)
+    /// <summary>
+    /// Forgets the oldest attempts, sums by hour, sums of what single runs are charged, and what was told of budgets. Sums of runs, and what everybody
+    /// else is charged by day, stay: there are few, and budgets without an end need them.
+    /// </summary>
+    /// <param name="attempts">Those from before; at least <see cref="UsageEventRules.Oldest"/> ago, or one that is delivered again would be counted again.</param>
+    /// <param name="sums">The same for sums.</param>
+    /// <param name="most">Of each about so many at most: what is of one time is not torn apart.</param>
+    /// <returns>How many of that of which most were forgotten.</returns>
+    public int Forget(DateTimeOffset attempts, DateTimeOffset sums, int most) => database.Write((connection, transaction) =>
     {
-        others.Set("@operation_id", one.OperationId);
-        others.Set("@run_id", one.RunId);
-        others.Set("@sent_model", one.SentModel);
-        others.Set("@currency", one.Currency);
-        others.Set("@id", one.Id);
-        long ofRun, ofModel;
-        using (var reader = others.ExecuteReader())
-        {
-            reader.Read();
-            (ofRun, ofModel) = (reader.GetInt64(0), reader.GetInt64(1));
-        }
+        (string Table, string Time, string Of, DateTimeOffset Before)[] old =
+        [
+            ("model_calls", "started_at", "", attempts), ("call_hours", "hour", "", sums), ("run_hours", "hour", "", sums), ("account_days", "day", "kind = 'run' AND ", sums),
+            ("budget_thresholds", "reached_at", "period_start > 0 AND ", attempts), ("budget_thresholds", "reached_at", "account LIKE '%/%' AND ", sums),
+            ("budget_refusals", "at", "period_start > 0 AND ", attempts), ("budget_refusals", "at", "account LIKE '%/%' AND ", sums),
+        ];
+        return old.Max(one => connection.Execute(
+            $"""
+            DELETE FROM {one.Table} WHERE {one.Of}{one.Time} < @before
+                AND {one.Time} <= (SELECT MAX(time) FROM (SELECT {one.Time} AS time FROM {one.Table} WHERE {one.Of}{one.Time} < @before ORDER BY {one.Time} LIMIT @most) AS oldest)
+            """,
+            new { before = one.Before.ToUnixTimeMilliseconds(), most }, transaction));
+    });
 
+    private static void Add(UsageEvent one, bool firstOfCall, bool firstOfModel, SqliteCommand run, SqliteCommand model)
+    {
         run.Set("@run_id", one.RunId);
-        run.Set("@calls", ofRun);
+        run.Set("@calls", firstOfCall ? 1 : 0);
         run.ExecuteNonQuery();
         model.Set("@run_id", one.RunId);
-        model.Set("@calls", ofModel);
+        model.Set("@calls", firstOfModel ? 1 : 0);
         BindSums(model, one);
         model.ExecuteNonQuery();
     }
@@ -195,20 +197,30 @@ public sealed class ModelCallStore(Database database)
     private static string Day(string milliseconds) =>
         DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(milliseconds, CultureInfo.InvariantCulture)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
-    private static (string Where, DynamicParameters Parameters) Where(CallQuery query)
+    /// <summary>Sums of whole hours and single attempts beside one another, in the same columns.</summary>
+    private static (string Sql, DynamicParameters Parameters) Source(CallQuery query)
     {
-        var parameters = new DynamicParameters();
-        parameters.Add("since", query.Since?.ToUnixTimeMilliseconds() ?? 0);
-        parameters.Add("until", query.Until?.ToUnixTimeMilliseconds() ?? long.MaxValue);
-        var conditions = new List<string> { "started_at >= @since AND started_at < @until" };
+        var (since, until) = (query.Since?.ToUnixTimeMilliseconds() ?? 0, query.Until?.ToUnixTimeMilliseconds() ?? long.MaxValue - CallSums.Hour);
+        var (from, to) = ((since + CallSums.Hour - 1) / CallSums.Hour * CallSums.Hour, until / CallSums.Hour * CallSums.Hour);
+        if (from >= to) (from, to) = (until, until);
+        var parameters = new DynamicParameters(new { since, from, to, until });
+        var filter = "";
         foreach (var (column, value) in (ReadOnlySpan<(string, string?)>)[("project", query.Project), ("namespace", query.Namespace), ("arm", query.Arm), ("change_name", query.Change), ("key_id", query.Key), ("sent_model", query.Model)])
         {
             if (value is null) continue;
-            conditions.Add($"{column} = @{column}");
+            filter += $" AND {column} = @{column}";
             parameters.Add(column, value);
         }
 
-        return (string.Join(" AND ", conditions), parameters);
+        const string sums = "currency, sent_model, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_hour_tokens, output_tokens, reasoning_tokens, web_searches, estimated, cost_micros, price_unknown";
+        const string attempt = $"started_at, run_id, project, arm, key_id, first_of_call AS calls, first_of_model AS model_calls, 1 AS attempts, {sums} FROM model_calls";
+        var (table, run) = query.By == CallGrouping.Run ? ("run_hours", "NULLIF(run_id, '')") : ("call_hours", "NULL");
+        return ($"""
+            SELECT hour AS started_at, {run} AS run_id, NULLIF(project, '') AS project, NULLIF(arm, '') AS arm, NULLIF(key_id, '') AS key_id, calls, model_calls, attempts, {sums}
+            FROM {table} WHERE hour >= @from AND hour < @to{filter}
+            UNION ALL SELECT {attempt} WHERE started_at >= @since AND started_at < @from{filter}
+            UNION ALL SELECT {attempt} WHERE started_at >= @to AND started_at < @until{filter}
+            """, parameters);
     }
 
     /// <param name="costs">Where there is more than one currency.</param>

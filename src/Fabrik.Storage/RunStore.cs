@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dapper;
 using Fabrik.Experiments;
+using Fabrik.Gateway;
 using Fabrik.Runs;
 using Microsoft.Data.Sqlite;
 
@@ -33,6 +34,13 @@ public sealed class RunStore(Database database)
         RETURNING seq
         """;
 
+    // Alive as long as any run of that id is: of a Job and its copies one is told to have ended only with the last. A row is added where that changes.
+    private const string End = """
+        INSERT INTO run_ends (run_id, ended, expires_at)
+        SELECT @run_id, now.ended, @expires_at FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE run_id = @run_id AND outcome = 'running') THEN 0 ELSE 1 END AS ended) AS now
+        WHERE now.ended <> COALESCE((SELECT ended FROM run_ends WHERE run_id = @run_id ORDER BY seq DESC LIMIT 1), 0)
+        """;
+
     private const string UpsertEvidence = """
         INSERT INTO run_evidence (run, subject, facts) VALUES (@run, @subject, @facts)
         ON CONFLICT (run, subject) DO UPDATE SET facts = excluded.facts
@@ -44,10 +52,18 @@ public sealed class RunStore(Database database)
         using var run = connection.Prepare(transaction, Upsert);
         using var members = new MemberWriter(connection, transaction);
         using var evidence = connection.Prepare(transaction, UpsertEvidence);
+        using var end = connection.Prepare(transaction, End);
         foreach (var change in changes)
         {
             Bind(run, change);
             if (run.ExecuteScalar() is long seq) members.Write(seq, change.Run);
+            if (change.Run.RunId is { } runId)
+            {
+                end.Set("@run_id", runId);
+                end.Set("@expires_at", RunRow.Time(RunEnds.ExpiryOf(change.Run.CreatedAt)));
+                end.ExecuteNonQuery();
+            }
+
             foreach (var subject in change.Subjects)
             {
                 evidence.Set("@run", change.Run.Id);

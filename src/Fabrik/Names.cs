@@ -169,6 +169,9 @@ public static class Names
 
         /// <summary>Whole seconds in which requests are still taken after readiness has gone.</summary>
         public const string DrainSeconds = "FABRIK_DRAIN_SECONDS";
+
+        /// <summary>Of the gateway: whole seconds that open calls have after that.</summary>
+        public const string StreamSeconds = "FABRIK_STREAM_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
@@ -194,6 +197,9 @@ public static class Names
         /// <summary>A file with what resources cost, as JSON: validFrom, currency, cpuHour, memoryHour (of a GiB), source.</summary>
         public const string PriceBook = "FABRIK_PRICE_BOOK";
 
+        /// <summary>How many days the ledger keeps single attempts at models; 90 without it, and never fewer than 61.</summary>
+        public const string CallDays = "FABRIK_CALL_DAYS";
+
         /// <summary>Of the gateway: its port, its configuration, a directory with a file for each provider key, virtual keys, its own prices, its spool.</summary>
         public const string GatewayPort = "FABRIK_GATEWAY_PORT";
         public const string GatewayConfig = "FABRIK_GATEWAY_CONFIG";
@@ -206,11 +212,17 @@ public static class Names
         public const string ApiUrl = "FABRIK_API_URL";
         public const string ApiCaFile = "FABRIK_API_CA_FILE";
         public const string ApiTokenFile = "FABRIK_API_TOKEN_FILE";
+
+        /// <summary>OpenTelemetry's own: base URL of a collector that takes OTLP over HTTP.</summary>
+        public const string OtlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
         public const string Kubeconfig = "KUBECONFIG";
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
+
+        /// <summary>How often the tests kill a gateway under load.</summary>
+        public const string Kills = "FABRIK_KILLS";
 
         /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
         public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
@@ -239,6 +251,7 @@ public static class Names
         /// <summary>Of the LLM gateway, behind its own address: what each provider's client takes as its base.</summary>
         public const string GatewayOpenAi = "/openai/v1";
         public const string GatewayAnthropic = "/anthropic";
+        public const string GatewayStatus = "/statusz";
         public const string Live = "/livez";
         public const string Ready = "/readyz";
         public const string Metrics = "/metrics";
@@ -251,6 +264,8 @@ public static class Names
         public const string Incidents = "/api/v1/incidents";
         public const string Usage = "/api/v1/usage";
         public const string Leases = "/api/v1/leases";
+        public const string Budgets = "/api/v1/budgets";
+        public const string RunEnds = "/api/v1/run-ends";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -267,10 +282,10 @@ public static class Names
     /// <summary>Resources of <see cref="Group"/> that no API server serves: what callers of Fabrik's own API are permitted by RBAC.</summary>
     public static class Resources
     {
-        /// <summary>get and list: runs, experiments, decisions and totals of usage.</summary>
+        /// <summary>get and list: runs, experiments, decisions, budgets and totals of usage.</summary>
         public const string Runs = "runs";
 
-        /// <summary>create: deliver the ledger of model calls.</summary>
+        /// <summary>create: deliver the ledger of model calls, be leased budgets and be told which runs have ended.</summary>
         public const string Usage = "usage";
     }
 
@@ -295,6 +310,9 @@ public static class Names
         /// <summary>Of the hard budget that is nearest to its end: name, amount that was left before the call was made, and currency.</summary>
         public const string BudgetLeft = "fabrik-budget-left";
         public const string OutputTokens = "fabrik-output-tokens";
+
+        /// <summary>Of a request: the one provider to be asked. Only <c>fabrik gateway test</c> may say so, whose token is of the gateway's own namespace.</summary>
+        public const string Provider = "fabrik-provider";
 
         /// <summary>Asks the official clients to try again or not, before they look at the status.</summary>
         public const string ShouldRetry = "x-should-retry";
@@ -321,11 +339,13 @@ public static class Names
         public const string UsageSourceUp = "fabrik.usage.source.up";
         public const string UsageWaiting = "fabrik.usage.waiting";
         public const string GatewayRefused = "fabrik.gateway.refused";
+        public const string GatewayRewritten = "fabrik.gateway.rewritten";
         public const string GatewayAttempts = "fabrik.gateway.attempts";
         public const string GatewayFailures = "fabrik.gateway.provider.failures";
         public const string GatewayCost = "fabrik.gateway.cost";
         public const string GatewayBudgetUsed = "fabrik.gateway.budget.used";
         public const string GatewaySpoolSegments = "fabrik.gateway.spool.segments";
+        public const string GatewayRunEndsTold = "fabrik.gateway.run.ends.timestamp";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
@@ -338,6 +358,7 @@ public static class Names
     public static class Documents
     {
         public const string Errors = "docs/errors.md";
+        public const string Gateway = "docs/gateway.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
@@ -356,7 +377,14 @@ public static class Names
         public const string VirtualKeySecret = "fabrik-virtual-keys";
         public const string VirtualKeyFile = "keys.json";
 
-        /// <summary>In <see cref="GatewayNamespace"/>: the gateway's ServiceAccount, and the ClusterRole with its binding.</summary>
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with the keys of run tokens, and the key of its data under which they stand.</summary>
+        public const string RunTokenKeySecret = "fabrik-run-token-key";
+        public const string RunTokenKeyFile = "key";
+
+        /// <summary>Key of <see cref="ApiDiscovery"/>: where the command reaches the gateway.</summary>
+        public const string GatewayAddress = "gateway";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: the gateway's Service, its ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";
     }
 }

@@ -14,6 +14,7 @@ public static class Program
         ["worlds"] = Worlds.WorldsBenchmark.RunAsync,
         ["usage"] = UsageBenchmark.RunAsync,
         ["gateway"] = Gateway.GatewayBenchmark.RunAsync,
+        ["budgets"] = Gateway.BudgetBenchmark.RunAsync,
         ["spool"] = Gateway.SpoolBenchmark.RunAsync,
         ["gateway-streams"] = Gateway.StreamsBenchmark.RunAsync,
         [Gateway.GatewayServers.BareYarp] = Gateway.GatewayServers.BareYarpAsync,

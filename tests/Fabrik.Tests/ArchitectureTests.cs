@@ -40,7 +40,7 @@ public partial class ArchitectureTests
     }
 
     /// <summary>Examples in messages, and the name that Kubernetes itself has in a message that is repeated.</summary>
-    private static readonly string[] Told = ["HOST", "prometheus.monitoring", "www.iana.org", "gateway.fabrik-gateway", "api.openai.com", "fabrik-api.fabrik-system", "provider"];
+    private static readonly string[] Told = ["HOST", "prometheus.monitoring", "www.iana.org", "gateway.fabrik-gateway", "api.openai.com", "fabrik-api.fabrik-system", "collector.monitoring", "provider"];
 
     [Theory]
     [InlineData("Fabrik.Core")]

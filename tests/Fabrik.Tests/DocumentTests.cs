@@ -27,6 +27,20 @@ public partial class DocumentTests
             named.ShouldContain(path => Path.GetRelativePath(TestData.Checkout, project).StartsWith(path, StringComparison.Ordinal), project);
     }
 
+    [Fact]
+    public void Every_test_that_the_gateways_page_names_is_there_and_runs()
+    {
+        var named = Test().Matches(File.ReadAllText(Path.Combine(TestData.Checkout, Names.Documents.Gateway))).Select(match => (Class: match.Groups["class"].Value, Method: match.Groups["method"].Value)).Distinct().ToList();
+
+        named.Count.ShouldBeGreaterThan(30);
+        var tests = typeof(DocumentTests).Assembly.GetTypes().Where(type => type.Namespace == "Fabrik.Tests.Proxy")
+            .SelectMany(type => type.GetMethods().Where(method => method.GetCustomAttributes(typeof(FactAttribute), inherit: true).OfType<FactAttribute>().Any(fact => fact.Skip is null)).Select(method => (type.Name, method.Name))).ToHashSet();
+        foreach (var test in named) tests.ShouldContain(test);
+    }
+
+    [GeneratedRegex("`(?<class>[A-Z][A-Za-z]+Tests)\\.(?<method>[A-Za-z0-9_]+)`", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex Test();
+
     [GeneratedRegex("\"(?<id>FAB-[0-9]{4})\"", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Id();
 

@@ -19,8 +19,8 @@ internal static class UsageParameters
     private static readonly Parameter[] All =
     [
         new("groupBy", "What is added up: each run, project, model as it was asked of the provider, arm, virtual key, or day of UTC. Projects when not given.", "a grouping", (query, value) => WireNames.TryParse<CallGrouping>(value, out var by) ? query with { By = by } : null, [.. WireNames.All<CallGrouping>()]),
-        new("since", "Only attempts made at this time or later; 24 hours before until when not given.", "a time such as 2026-11-20T12:00:00Z", (query, value) => RunParameters.Time(value) is { } time ? query with { Since = time } : null, Format: "date-time"),
-        new("until", "Only attempts made before this time; now when not given.", "a time such as 2026-11-20T12:00:00Z", (query, value) => RunParameters.Time(value) is { } time ? query with { Until = time } : null, Format: "date-time"),
+        new("since", $"Only attempts made at this time or later; 24 hours before until when not given. More than {UsageEventRules.Oldest.TotalDays:0} days ago it counts from the full hour before.", "a time such as 2026-11-20T12:00:00Z", (query, value) => RunParameters.Time(value) is { } time ? query with { Since = time } : null, Format: "date-time"),
+        new("until", "Only attempts made before this time; now when not given. As long ago it counts until the full hour before.", "a time such as 2026-11-20T12:00:00Z", (query, value) => RunParameters.Time(value) is { } time ? query with { Until = time } : null, Format: "date-time"),
         new("project", "Only of this project.", "a project's name", (query, value) => query with { Project = value }),
         new("namespace", "Only of Jobs in this namespace, and so none of virtual keys.", "a namespace's name", (query, value) => RunParameters.Label().IsMatch(value) ? query with { Namespace = value } : null),
         new("arm", "Only of Jobs in this arm.", "an arm", (query, value) => query with { Arm = value }),
@@ -46,6 +46,10 @@ internal static class UsageParameters
 
         query = query with { Until = query.Until ?? now };
         query = query with { Since = query.Since ?? (query.Until - DateTimeOffset.UnixEpoch > Span ? query.Until - Span : DateTimeOffset.UnixEpoch) };
+
+        // Single attempts of long ago may have been forgotten; their hours are not.
+        if (now - query.Since > UsageEventRules.Oldest) query = query with { Since = query.Since.Value.AddTicks(-(query.Since.Value.UtcTicks % TimeSpan.TicksPerHour)) };
+        if (now - query.Until > UsageEventRules.Oldest) query = query with { Until = query.Until.Value.AddTicks(-(query.Until.Value.UtcTicks % TimeSpan.TicksPerHour)) };
         return query.Since <= query.Until ? (query, null) : (null, Problem.BadParameter("since", "it is after until", "give a time before that"));
     }
 

@@ -31,8 +31,8 @@ public static class CallCells
 
     public static string Output(CallTotal calls) => Count(calls.Tokens.Output);
 
-    /// <summary>12.34 USD; less than one with all its digits.</summary>
-    public static string Cost(CallTotal calls) => calls.Costs.Count == 0 ? "0" : string.Join(" + ", calls.Costs.Select(cost => $"{Amount(cost.Micros)} {cost.Currency}"));
+    /// <summary>In each currency.</summary>
+    public static string Cost(CallTotal calls) => calls.Costs.Count == 0 ? "0" : string.Join(" + ", calls.Costs.Select(cost => Money(cost.Micros, cost.Currency)));
 
     /// <summary>What keeps the figures from being exact.</summary>
     public static string? Note(CallTotal calls) => (calls.Estimated, calls.PriceUnknown) switch
@@ -48,9 +48,17 @@ public static class CallCells
     {
         if (all.Costs is not [{ Micros: > 0 } whole]) return null;
         var share = (double)part.Costs.Sum(cost => cost.Micros) / whole.Micros;
-        var full = (int)Math.Round(Math.Clamp(share, 0, 1) * BarWidth);
-        return $"{new string('█', full)}{new string('░', BarWidth - full)} {(share * 100).ToString("0", CultureInfo.InvariantCulture)} %";
+        return $"{Bar(share, BarWidth)} {(share * 100).ToString("0", CultureInfo.InvariantCulture)} %";
     }
+
+    public static string Bar(double part, int width)
+    {
+        var full = (int)Math.Round(Math.Clamp(part, 0, 1) * width);
+        return new string('█', full) + new string('░', width - full);
+    }
+
+    /// <summary>12.34 USD; less than one with all its digits.</summary>
+    public static string Money(long micros, string currency) => $"{Amount(micros)} {currency}";
 
     /// <summary>1234, 56.7k, 8.9M.</summary>
     public static string Count(long count) => count switch

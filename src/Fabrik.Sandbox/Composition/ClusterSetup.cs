@@ -24,8 +24,16 @@ public static class ClusterSetup
         await ServedAsync(cluster, Kinds.OptimizerPolicy, clock, ct);
     }
 
-    /// <summary>Tells the command where the API is and whom to trust there.</summary>
-    public static Task AnnounceApiAsync(KubernetesClient cluster, Uri server, string caPem, CancellationToken ct)
+    /// <summary>What signs run tokens, where the gateway's Pods would mount it from: the command may make one to test the gateway with.</summary>
+    public static Task KeepTokenKeyAsync(KubernetesClient cluster, string keys, CancellationToken ct)
+    {
+        var secret = Object("v1", "Secret", Names.Objects.RunTokenKeySecret);
+        secret["data"] = new JsonObject { [Names.Objects.RunTokenKeyFile] = Base64(keys) };
+        return ApplyAsync(cluster, Kinds.Secret, Names.GatewayNamespace, secret, ct);
+    }
+
+    /// <summary>Tells the command where the API and the gateway are, and whom to trust there.</summary>
+    public static Task AnnounceAsync(KubernetesClient cluster, Uri server, string caPem, Uri? gateway, CancellationToken ct)
     {
         var map = Object("v1", "ConfigMap", Names.Objects.ApiDiscovery);
         map["data"] = new JsonObject
@@ -33,6 +41,7 @@ public static class ClusterSetup
             ["server"] = server.GetLeftPart(UriPartial.Authority),
             ["certificate-authority-data"] = Base64(caPem),
         };
+        if (gateway is not null) map["data"]![Names.Objects.GatewayAddress] = gateway.GetLeftPart(UriPartial.Authority);
         return ApplyAsync(cluster, Kinds.ConfigMap, Names.SystemNamespace, map, ct);
     }
 

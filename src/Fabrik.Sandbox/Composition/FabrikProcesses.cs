@@ -63,6 +63,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
             if (provider is not null)
             {
                 var options = await GatewaySetup.OptionsAsync(client, directory, provider, api, caPem, RunTokenKeyFile(directory), clock, ct);
+                await ClusterSetup.KeepTokenKeyAsync(client, await File.ReadAllTextAsync(RunTokenKeyFile(directory), ct), ct);
                 gateway = await StartAsync(builder => builder.Services.AddFabrikProxy(options), app => app.MapFabrikProxy(), logging, started, ct);
             }
 
@@ -76,7 +77,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
             await ReadyAsync(scheduler, caPem, clock, ct);
             await ReadyAsync(api, caPem, clock, ct);
             await ClusterSetup.RegisterWebhookAsync(client, webhook, caPem, ct);
-            await ClusterSetup.AnnounceApiAsync(client, api, caPem, ct);
+            await ClusterSetup.AnnounceAsync(client, api, caPem, gateway, ct);
             var processes = new FabrikProcesses { Webhook = webhook, Api = api, Scheduler = scheduler, Gateway = gateway };
             processes.running.AddRange(started);
             return processes;

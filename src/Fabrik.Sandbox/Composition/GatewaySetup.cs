@@ -39,6 +39,7 @@ internal static class GatewaySetup
             Port = 0,
             LoopbackOnly = true,
             DrainGrace = TimeSpan.Zero,
+            StreamGrace = TimeSpan.Zero,
             Clock = clock,
         };
     }

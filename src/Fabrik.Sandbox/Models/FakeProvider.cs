@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -16,7 +17,8 @@ namespace Fabrik.Sandbox.Models;
 /// <summary>One line of the provider's own bill.</summary>
 /// <param name="Key">The key that was presented.</param>
 /// <param name="Output">Tokens that were generated, whether anybody read them or not.</param>
-public sealed record Billed(string Key, string Model, long Input, long CacheRead, long Output, bool IsWhole);
+/// <param name="RequestId">As the caller named the request; null where it did not.</param>
+public sealed record Billed(string Key, string Model, long Input, long CacheRead, long Output, bool IsWhole, string? RequestId = null);
 
 /// <summary>
 /// A provider of models that has none: it answers in OpenAI's and Anthropic's wire formats, streamed or not, and keeps its own bill, with
@@ -24,6 +26,9 @@ public sealed record Billed(string Key, string Model, long Input, long CacheRead
 /// </summary>
 public sealed class FakeProvider : IAsyncDisposable
 {
+    /// <summary>As OpenAI has it for a name that the caller gives its request.</summary>
+    public const string RequestIdHeader = "X-Client-Request-Id";
+
     private const int DefaultWords = 20;
     private readonly WebApplication app;
     private readonly ConcurrentQueue<Billed> bill = new();
@@ -45,13 +50,18 @@ public sealed class FakeProvider : IAsyncDisposable
     /// <summary>Plays a fault: true where it has answered in the provider's place.</summary>
     public Func<HttpContext, byte[], Task<bool>>? Fault { get; set; }
 
-    public static async Task<FakeProvider> StartAsync(CancellationToken ct)
+    /// <param name="certificate">With it TLS is spoken, and HTTP/2 with whoever can; null: plain HTTP/1.1.</param>
+    public static async Task<FakeProvider> StartAsync(CancellationToken ct, X509Certificate2? certificate = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(IPAddress.Loopback, 0);
+            kestrel.Listen(IPAddress.Loopback, 0, listen =>
+            {
+                if (certificate is not null) listen.UseHttps(certificate);
+            });
             kestrel.Limits.MaxRequestBodySize = 64 << 20;
         });
         var server = builder.Build();
@@ -85,7 +95,8 @@ public sealed class FakeProvider : IAsyncDisposable
         }
 
         var request = JsonNode.Parse(body.ToArray())!.AsObject();
-        var call = new Asked(key, (string)request["model"]!, Words(request), Most(request), (bool?)request["stream"] ?? false, (bool?)request["stream_options"]?["include_usage"] ?? false);
+        var id = http.Request.Headers.TryGetValue(RequestIdHeader, out var named) ? named.ToString() : null;
+        var call = new Asked(id, key, (string)request["model"]!, Words(request), Most(request), (bool?)request["stream"] ?? false, (bool?)request["stream_options"]?["include_usage"] ?? false);
         var path = http.Request.Path.Value!;
         if (path.EndsWith("/embeddings", StringComparison.Ordinal)) await EmbedAsync(http, call);
         else if (path.EndsWith("/count_tokens", StringComparison.Ordinal)) await http.Response.WriteAsync($$"""{"input_tokens":{{call.Input}}}""");
@@ -96,7 +107,7 @@ public sealed class FakeProvider : IAsyncDisposable
 
     private async Task EmbedAsync(HttpContext http, Asked call)
     {
-        bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, 0, true));
+        bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, 0, true, call.RequestId));
         http.Response.ContentType = "application/json";
         await http.Response.WriteAsync($$$"""{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.25,-0.5]}],"model":"{{{call.Model}}}","usage":{"prompt_tokens":{{{call.Input}}},"total_tokens":{{{call.Input}}}}}""");
     }
@@ -106,7 +117,7 @@ public sealed class FakeProvider : IAsyncDisposable
         if (!call.Stream)
         {
             if (Pace > TimeSpan.Zero) await Task.Delay(Pace, TimeProvider.System, http.RequestAborted);
-            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true));
+            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true, call.RequestId));
             http.Response.ContentType = "application/json";
             await http.Response.WriteAsync(whole(call));
             return;
@@ -115,7 +126,7 @@ public sealed class FakeProvider : IAsyncDisposable
         http.Response.ContentType = "text/event-stream; charset=utf-8";
         if (Pace == TimeSpan.Zero)
         {
-            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true));
+            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, call.Output, true, call.RequestId));
             await http.Response.WriteAsync(string.Concat(events(call).Select(one => one.Event)), http.RequestAborted);
             return;
         }
@@ -133,7 +144,7 @@ public sealed class FakeProvider : IAsyncDisposable
         }
         finally
         {
-            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, generated, generated == call.Output));
+            bill.Enqueue(new Billed(call.Key, call.Model, call.Input, 0, generated, generated == call.Output, call.RequestId));
         }
     }
 
@@ -148,7 +159,7 @@ public sealed class FakeProvider : IAsyncDisposable
 }
 
 /// <summary>What was asked for.</summary>
-internal sealed record Asked(string Key, string Model, long Input, long Output, bool Stream, bool WantsUsage)
+internal sealed record Asked(string? RequestId, string Key, string Model, long Input, long Output, bool Stream, bool WantsUsage)
 {
     public IEnumerable<string> Words => Enumerable.Range(1, (int)Output).Select(number => $"word{number} ");
 

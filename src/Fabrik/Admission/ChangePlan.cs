@@ -21,7 +21,7 @@ internal static class ChangePlan
     {
         if (change.Forbidden is not null) return change.Forbidden;
         if ((change.Needs & ~facts.Permitted) != Permissions.None) return AdmissionReasons.NotPermitted;
-        if (change.IsModel) return job.TakesRunToken ? null : AdmissionReasons.NotInGateway;
+        if (change.Rewrite is not null) return job.TakesRunToken ? null : AdmissionReasons.NotInGateway;
         var mark = job.Mark;
         var reason = Resources(change, job, facts, snapshot.Nodes)
             ?? Parallelism(change, job, facts, snapshot.Nodes)

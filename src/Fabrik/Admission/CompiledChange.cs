@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Fabrik.Experiments;
+using Fabrik.Gateway;
 using Fabrik.Quantities;
 
 namespace Fabrik.Admission;
@@ -32,8 +33,8 @@ internal sealed record CompiledChange
     public required (byte[] Name, byte[] Value)[] Environment { get; init; }
     public required int? Ttl { get; init; }
 
-    /// <summary>The gateway makes it, for runs whose token says so: nothing of the Job but its token changes.</summary>
-    public required bool IsModel { get; init; }
+    /// <summary>The gateway makes it, for runs whose token says so: nothing of the Job but its token changes. Null for every other change.</summary>
+    public required ModelRewrite? Rewrite { get; init; }
 
     /// <summary>What a namespace must permit.</summary>
     public required Permissions Needs { get; init; }
@@ -51,6 +52,7 @@ internal sealed record CompiledChange
         resources[(int)ResourceName.Cpu] = ResourceTarget.Of(treatment.CpuRequest, treatment.CpuLimit, ref problem);
         resources[(int)ResourceName.EphemeralStorage] = ResourceTarget.Of(treatment.EphemeralStorageRequest, treatment.EphemeralStorageLimit, ref problem);
         if (change.Name.Length is 0 or > 63) problem ??= "its name must have 1 to 63 characters to stand in a label";
+        if (change.Spec.Type == ChangeType.Model && (change.Spec.Target.Model is null || treatment.Model is null)) problem ??= "it must name the model that it replaces (target.model) and the one that it gives (change.model)";
         if (treatment.Parallelism < 1) problem ??= "parallelism must be 1 or more";
         if (treatment.TtlSecondsAfterFinished < 0) problem ??= "ttlSecondsAfterFinished must not be negative";
         if (problem is not null) return null;
@@ -75,7 +77,7 @@ internal sealed record CompiledChange
             RuntimeClass = treatment.RuntimeClassName is { } runtime ? (Json.String(runtime), policy.RuntimeClasses.ToList().IndexOf(runtime)) : null,
             Environment = [.. (treatment.Environment ?? new Dictionary<string, string>()).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (Utf8(pair.Key), Json.String(pair.Value)))],
             Ttl = treatment.TtlSecondsAfterFinished,
-            IsModel = change.Spec.Type == ChangeType.Model,
+            Rewrite = change.Spec is { Type: ChangeType.Model, Target.Model: { } from, Change.Model: { } to } ? new ModelRewrite(from, to) : null,
             Needs = Kinds(treatment),
             Forbidden = treatment.Environment?.Keys.All(policy.AllowedEnvironment.Contains) == false ? AdmissionReasons.EnvironmentNotAllowed : null,
         };
@@ -93,6 +95,7 @@ internal sealed record CompiledChange
         if (treatment.RuntimeClassName is not null) needs |= Permissions.RuntimeClass;
         if (treatment.Environment is { Count: > 0 }) needs |= Permissions.Environment;
         if (treatment.TtlSecondsAfterFinished is not null) needs |= Permissions.Ttl;
+        if (treatment.Model is not null) needs |= Permissions.Model;
         return needs;
     }
 

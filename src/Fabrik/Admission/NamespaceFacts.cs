@@ -80,6 +80,7 @@ internal sealed class NamespaceFacts
         Permissions.Parallelism => "parallelism",
         Permissions.Scheduling => "scheduling",
         Permissions.RuntimeClass => "runtime-class",
+        Permissions.Model => "model",
         _ => "environment",
     };
 }

@@ -16,6 +16,10 @@ internal static class RunIdentity
 
     /// <summary>What the signed record says of a token: records are shown to people and stored, tokens are not.</summary>
     private static readonly byte[] Redacted = Encoding.ASCII.GetBytes('"' + RunToken.Prefix + '"');
+
+    /// <summary>Of a token for the names of models; with the longest labels beside them it is as long as a token may be.</summary>
+    private const int MostModelBytes = 640;
+
     private static readonly byte[] DryRun = Encoding.ASCII.GetBytes('"' + RunToken.DryRun + '"');
 
     private static readonly byte[] OpenAiKey = Encoding.ASCII.GetBytes(Names.ClientVariables.OpenAiKey);
@@ -112,7 +116,25 @@ internal static class RunIdentity
         draw.Change?.Name,
         job.LabelsElement.Member(Utf8Names.SpecType).Label(),
         job.LabelsElement.Member(Utf8Names.Complexity).Label(),
-        now + RunToken.Lifetime);
+        now + RunToken.Lifetime)
+    { Models = Models(draw) };
+
+    /// <summary>What an experiment gives counts before what is rolled out, and the later before the earlier, as with every other change.</summary>
+    private static IReadOnlyList<ModelRewrite> Models(Draw draw)
+    {
+        IEnumerable<CompiledChange> given = draw.Applied.AsEnumerable().Reverse();
+        if (draw is { Arm: Arm.Treatment, Change: { } treatment }) given = given.Prepend(treatment);
+        var (models, left) = (new List<ModelRewrite>(), MostModelBytes);
+        foreach (var change in given)
+        {
+            if (change.Rewrite is not { } rewrite || models.Exists(one => one.From == rewrite.From)) continue;
+            left -= 6 + JsonEncodedText.Encode(rewrite.From).EncodedUtf8Bytes.Length + JsonEncodedText.Encode(rewrite.To).EncodedUtf8Bytes.Length;
+            if (left < 0) draw.Skipped ??= AdmissionReasons.TooLarge;
+            else models.Add(rewrite);
+        }
+
+        return models;
+    }
 
     /// <summary>A Job may choose among those that its namespace lists; any other counts as not said.</summary>
     private static string? Project(JobDraft job, Draw draw, NamespaceFacts facts)

@@ -54,7 +54,6 @@ public static class Guardrails
     private static string? Impossible(OptimizationChange change, PolicySpec policy)
     {
         if (change.Spec.Type == ChangeType.Spec) return "a change of type spec rewrites a specification; no Job can be given it";
-        if (change.Spec.Type == ChangeType.Model) return "a change of type model is made by the LLM gateway, which this Fabrik does not have";
         var compiled = CompiledChange.Of(change, policy, out var problem);
         if (compiled is null) return $"it cannot be put on a Job: {problem}";
         if (compiled.Forbidden is not null) return "it sets an environment variable that the policy does not allow (allowedEnvironment)";
@@ -66,6 +65,7 @@ public static class Guardrails
     private static string? NeedsAgreement(OptimizationChange change, OptimizerView view)
     {
         if (Protected(change, view) is { } environment) return $"{environment}: a person must agree";
+        if (change.Spec.Type == ChangeType.Model) return "it changes which model is called, so what runs say and cost: a person must agree";
         var (ratio, ceiling) = (change.Spec.Evidence?.Figures.GetValueOrDefault(Names.Figures.CostRatio) ?? 0, view.Policy.Experiments.CostCeiling);
         return ratio > ceiling ? string.Create(CultureInfo.InvariantCulture, $"a run with it is expected to cost {ratio:0.0} times as much, above the ceiling of {ceiling:0.0}: a person must agree") : null;
     }

@@ -41,6 +41,10 @@ public static class ChangeRules
         checks.Set("spec.target.namespaces", target.Namespaces, 64, (at, name) => checks.Text(at, name, 63, Checks.DnsLabel(), "must be the name of a namespace", 1));
         checks.Text("spec.target.cronJob", target.CronJob, 52, Checks.DnsName(), "must be the name of a CronJob", 1);
         checks.Set("spec.target.containers", target.Containers, 32, (at, name) => checks.Text(at, name, 63, Checks.DnsLabel(), "must be the name of a container", 1));
+        checks.Text("spec.target.model", target.Model, 128, least: 1);
+        checks.Require(spec.Type == ChangeType.Model || target.Model is null, "spec.target", "target.model belongs to a change of type model");
+        checks.Require(spec.Type != ChangeType.Model || target.Model is not null, "spec.target", "a change of type model names in target.model the model whose calls it rewrites");
+        checks.Require(spec.Type != ChangeType.Model || target.Model is null || target.Model != spec.Change.Model, "spec.change", "the model is the one that it replaces; name another");
         TreatmentRules.Check(checks, spec.Type, spec.Change);
         checks.Text("spec.rationale", spec.Rationale, 8192);
         if (spec.Evidence is { } evidence)

@@ -148,6 +148,4 @@ internal sealed partial class Checks
     [GeneratedRegex(@"^[0-9]{1,15}([.][0-9]{1,6})?\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     public static partial Regex Money();
 
-    [GeneratedRegex(@"^https?://[^ ]+\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
-    public static partial Regex Address();
 }

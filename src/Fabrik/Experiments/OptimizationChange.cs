@@ -87,6 +87,9 @@ public sealed record ChangeTarget
 
     /// <summary>Names of containers that resources and environment go to; empty: all ordinary containers.</summary>
     public IReadOnlyList<string> Containers { get; set; } = [];
+
+    /// <summary>Of a change of type model: the model whose calls are made with another, as the client names it or as its project's alias stands for.</summary>
+    public string? Model { get; init; }
 }
 
 /// <summary>What a treated Job gets; absent fields stay as they are. Quantities are Kubernetes quantities.</summary>

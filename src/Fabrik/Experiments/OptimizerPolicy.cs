@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Fabrik.Experiments;
 
 /// <summary>The custom resource OptimizerPolicy (fabrik.dev/v1, cluster-scoped); the one named default counts.</summary>
@@ -29,7 +31,6 @@ public sealed record PolicySpec
     /// <summary>Runtime classes from least to most strict; a Job without one counts as less strict than all.</summary>
     public IReadOnlyList<string> RuntimeClasses { get; set; } = [];
     public IReadOnlyList<Budget> Budgets { get; set; } = [];
-    public GatewayDefaults Gateway { get; set; } = new();
 }
 
 public sealed record ExperimentGuardrails
@@ -59,18 +60,24 @@ public sealed record Budget
     public required string Name { get; init; }
     public string? Scope { get; init; }
     public string? Period { get; init; }
+
+    /// <summary>What is counted; money where it does not say.</summary>
+    public BudgetUnit? Unit { get; init; }
     public string? Currency { get; init; }
 
-    /// <summary>Decimal amount of money in <see cref="Currency"/>.</summary>
+    /// <summary>Decimal amount of money in <see cref="Currency"/>; a whole number of requests or tokens.</summary>
     public string? Limit { get; init; }
     public bool Hard { get; init; }
 }
 
-public sealed record GatewayDefaults
+[JsonConverter(typeof(WordConverter<BudgetUnit>))]
+public enum BudgetUnit
 {
-    public bool Enabled { get; init; }
-    public string? OpenAiBaseUrl { get; init; }
-    public string? AnthropicBaseUrl { get; init; }
+    [JsonStringEnumMemberName("money")] Money,
+    [JsonStringEnumMemberName("requests")] Requests,
+
+    /// <summary>All that is read, from caches too, and all that is generated.</summary>
+    [JsonStringEnumMemberName("tokens")] Tokens,
 }
 
 public sealed record PolicyStatus

@@ -15,7 +15,7 @@ public static class PolicyRules
         Spec(checks, policy.Spec);
         if (old is not null)
         {
-            checks.Set("status.exhaustedBudgets", policy.Status.ExhaustedBudgets, 128, (at, name) => checks.Text(at, name, 63));
+            checks.Set("status.exhaustedBudgets", policy.Status.ExhaustedBudgets, 128, (at, name) => checks.Text(at, name, 320));
             checks.Range("status.observedGeneration", policy.Status.ObservedGeneration, 0, long.MaxValue);
             checks.Conditions("status.conditions", policy.Status.Conditions);
         }
@@ -36,8 +36,6 @@ public static class PolicyRules
         checks.Set("spec.allowedEnvironment", spec.AllowedEnvironment, 128, (at, name) => checks.Text(at, name, 253, least: 1));
         checks.Set("spec.runtimeClasses", spec.RuntimeClasses, 16, (at, name) => checks.Text(at, name, 253, Checks.DnsName(), "must be the name of a RuntimeClass", 1));
         Budgets(checks, spec.Budgets);
-        checks.Text("spec.gateway.openAiBaseUrl", spec.Gateway.OpenAiBaseUrl, 2048, Checks.Address(), "must be an http or https address");
-        checks.Text("spec.gateway.anthropicBaseUrl", spec.Gateway.AnthropicBaseUrl, 2048, Checks.Address(), "must be an http or https address");
     }
 
     private static void Guardrails(Checks checks, ExperimentGuardrails experiments)
@@ -66,6 +64,10 @@ public static class PolicyRules
             checks.Text(at + ".period", budget.Period, 16);
             checks.Text(at + ".currency", budget.Currency, 3, Checks.Currency(), "must be three capital letters such as EUR");
             checks.Text(at + ".limit", budget.Limit, 24, Checks.Money(), "must be a decimal amount such as 150.00");
+            if (budget.Unit is null or BudgetUnit.Money) continue;
+            checks.Require(budget.Currency is null, at + ".currency", "only money has a currency");
+            checks.Require(budget.Limit?.Contains('.', StringComparison.Ordinal) != true, at + ".limit", "requests and tokens are whole numbers");
+            checks.Require(budget.Unit != BudgetUnit.Requests || budget.Period is null or "minute", at + ".period", "requests are limited in a minute");
         }
     }
 }

@@ -31,7 +31,7 @@ internal static class TreatmentRules
         checks.Text(Field + ".runtimeClassName", change.RuntimeClassName, 253, Checks.DnsName(), "must be the name of a RuntimeClass", 1);
         Environment(checks, change.Environment);
         checks.Range(Field + ".ttlSecondsAfterFinished", change.TtlSecondsAfterFinished, 0, 31_536_000);
-        checks.Text(Field + ".model", change.Model, 256, least: 1);
+        checks.Text(Field + ".model", change.Model, 128, least: 1);
 
         void Fits(ChangeType only, bool given, string message) => checks.Require(type == only || !given, Field, message);
     }

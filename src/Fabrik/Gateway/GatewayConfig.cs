@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Fabrik.Gateway.Wire;
 
 namespace Fabrik.Gateway;
 
@@ -34,9 +35,19 @@ public sealed record GatewayConfig
             if (!IsName(provider.Name) || !names.Add(provider.Name)) throw new FormatException($"Provider \"{provider.Name}\" needs a name of its own, of lower-case letters, digits and '-'.");
             if (!Uri.TryCreate(provider.Url, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Query.Length > 0 || url.UserInfo.Length > 0) throw new FormatException($"Provider {provider.Name} needs a url such as https://api.openai.com/v1.");
             if (provider.Keys.Count is 0 or > MostKeys) throw new FormatException($"Provider {provider.Name} needs 1 to {MostKeys} keys, by the names of their files.");
+            if (provider.Projects.Any(string.IsNullOrWhiteSpace)) throw new FormatException($"Provider {provider.Name} has an empty project.");
+            if (provider.Paths.Count > 0 && !provider.IsOwned) throw new FormatException($"Provider {provider.Name} names paths, and so must be for one project: projects would read what others have stored under the same key.");
+            foreach (var path in provider.Paths)
+                if (!Endpoint.IsPlain(path)) throw new FormatException($"Provider {provider.Name} names the path \"{path}\": a path is like files or messages/batches, without slashes around it.");
             foreach (var key in provider.Keys)
                 if (!IsName(key.Name) || key.Weight is not (> 0 and < 1e6)) throw new FormatException($"Provider {provider.Name} has a key \"{key.Name}\" with weight {key.Weight}: a name is of lower-case letters, digits and '-', a weight above 0.");
         }
+
+        // By the names of their files; that two files hold one key is seen when they are read.
+        foreach (var owned in config.Providers.Where(provider => provider.IsOwned))
+            foreach (var other in config.Providers.Where(other => !other.Projects.SequenceEqual(owned.Projects)))
+                if (owned.Keys.FirstOrDefault(key => other.Keys.Any(one => one.Name == key.Name)) is { } shared)
+                    throw new FormatException($"Providers {owned.Name} and {other.Name} share the key {shared.Name}, and the first is for project {owned.Projects[0]} alone: give each a key of its own.");
 
         return config;
     }
@@ -65,9 +76,29 @@ public sealed record ProviderConfig
     /// <summary>Names of the models it serves, a * at the end for all that begin so; none: all.</summary>
     public IReadOnlyList<string> Models { get; set; } = [];
 
+    /// <summary>Projects that it is for: their calls of its format go to it and to no shared one. None: every project that has none of its own.</summary>
+    public IReadOnlyList<string> Projects { get; set; } = [];
+
+    /// <summary>
+    /// Behind the url, as <c>files</c> or <c>messages/batches</c>: with all below it, by any method, passed on for the one project that the provider is for.
+    /// Nothing is known of what it costs: the ledger has it, flagged.
+    /// </summary>
+    public IReadOnlyList<string> Paths { get; set; } = [];
+
+    /// <summary>Whether its keys are one project's alone, so that what they have stored is that project's too.</summary>
+    public bool IsOwned => Projects.Count == 1;
+
+    /// <summary>Whether one of <see cref="Paths"/> is it or stands above it.</summary>
+    public bool HasPath(string path)
+    {
+        foreach (var one in Paths)
+            if (path.StartsWith(one, StringComparison.Ordinal) && (path.Length == one.Length || path[one.Length] == '/')) return true;
+        return false;
+    }
+
     public bool Serves(string model)
     {
-        if (Models.Count == 0) return true;
+        if (Models.Count == 0 || model.Length == 0) return true;
         foreach (var one in Models)
             if (one.EndsWith('*') ? model.AsSpan().StartsWith(one.AsSpan(0, one.Length - 1), StringComparison.Ordinal) : model == one) return true;
         return false;

@@ -14,6 +14,9 @@ namespace Fabrik.Gateway;
 [JsonSerializable(typeof(GatewayConfig))]
 [JsonSerializable(typeof(LeaseRequest))]
 [JsonSerializable(typeof(LeaseAnswer))]
+[JsonSerializable(typeof(BudgetList))]
+[JsonSerializable(typeof(RunEnds))]
+[JsonSerializable(typeof(GatewayStatus))]
 [JsonSerializable(typeof(List<VirtualKey>))]
 [JsonSerializable(typeof(ModelPrice))]
 public sealed partial class GatewayJson : JsonSerializerContext;

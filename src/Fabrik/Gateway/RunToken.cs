@@ -99,6 +99,18 @@ public static class RunToken
         Text("change"u8, claims.Change);
         Text("task"u8, claims.TaskType);
         Text("complexity"u8, claims.Complexity);
+        if (claims.Models.Count > 0)
+        {
+            writer.WriteStartArray("models"u8);
+            foreach (var (from, to) in claims.Models)
+            {
+                writer.WriteStringValue(from);
+                writer.WriteStringValue(to);
+            }
+
+            writer.WriteEndArray();
+        }
+
         writer.WriteNumber("exp"u8, claims.ExpiresAt.ToUnixTimeSeconds());
         writer.WriteEndObject();
 
@@ -117,6 +129,7 @@ public static class RunToken
         if (now >= expiresAt) return TokenVerdict.Expired;
 
         string? run = null, @namespace = null, project = null, arm = null, change = null, task = null, complexity = null;
+        IReadOnlyList<ModelRewrite> models = [];
         var reader = new Utf8JsonReader(payload);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -128,12 +141,26 @@ public static class RunToken
             else if (reader.ValueTextEquals("change"u8)) change = Text(ref reader);
             else if (reader.ValueTextEquals("task"u8)) task = Text(ref reader);
             else if (reader.ValueTextEquals("complexity"u8)) complexity = Text(ref reader);
+            else if (reader.ValueTextEquals("models"u8)) models = Models(ref reader);
             else reader.Skip();
         }
 
         if (run is null || @namespace is null) return TokenVerdict.Invalid;
-        claims = new RunClaims(run, @namespace, project, arm, change, task, complexity, expiresAt);
+        claims = new RunClaims(run, @namespace, project, arm, change, task, complexity, expiresAt) { Models = models };
         return TokenVerdict.Valid;
+
+        static IReadOnlyList<ModelRewrite> Models(ref Utf8JsonReader reader)
+        {
+            var found = new List<ModelRewrite>();
+            reader.Read();
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            {
+                var from = reader.GetString()!;
+                found.Add(new ModelRewrite(from, Text(ref reader)!));
+            }
+
+            return found;
+        }
 
         static string? Text(ref Utf8JsonReader reader)
         {

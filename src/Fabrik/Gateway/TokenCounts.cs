@@ -18,6 +18,9 @@ public readonly record struct TokenCounts(long Input, long CacheRead, long Cache
     [JsonIgnore]
     public long AllInput => Input + CacheRead + CacheWrite + CacheWriteHour;
 
+    public static TokenCounts operator +(TokenCounts one, TokenCounts other) => new(
+        one.Input + other.Input, one.CacheRead + other.CacheRead, one.CacheWrite + other.CacheWrite, one.CacheWriteHour + other.CacheWriteHour, one.Output + other.Output, one.Reasoning + other.Reasoning, one.WebSearches + other.WebSearches);
+
     [JsonIgnore]
     public long All => AllInput + Output;
 }

@@ -61,8 +61,10 @@ public sealed record UsageEvent
     /// <summary>Name of the change that the arm belongs to.</summary>
     public string? Change { get; set; }
 
-    /// <summary>Millionths of <see cref="Currency"/>. It stands behind the caller, so that budgets read no further.</summary>
+    /// <summary>Millionths of <see cref="Currency"/>. It stands behind the caller with the tokens, so that budgets read no further.</summary>
     public long CostMicros { get; set; }
+
+    public TokenCounts Tokens { get; set; }
 
     public required Operation Operation { get; set; }
     public bool Streamed { get; set; }
@@ -84,8 +86,6 @@ public sealed record UsageEvent
 
     /// <summary>As the provider named it; null for its standard one.</summary>
     public string? ServiceTier { get; set; }
-
-    public TokenCounts Tokens { get; set; }
 
     /// <summary>Whether any of the tokens is the gateway's estimate, not the provider's count.</summary>
     public bool Estimated { get; set; }

@@ -15,8 +15,8 @@ public static class UsageEventRules
     /// <summary>How far the gateway's clock may be ahead.</summary>
     public static readonly TimeSpan Ahead = TimeSpan.FromMinutes(10);
 
-    /// <summary>How long a gateway's spool may have waited.</summary>
-    public static readonly TimeSpan Oldest = TimeSpan.FromDays(400);
+    /// <summary>How long a gateway's spool may have waited. What is older is not taken in, so what was taken in may be forgotten after this and is not counted again.</summary>
+    public static readonly TimeSpan Oldest = TimeSpan.FromDays(60);
 
     private static readonly TimeSpan Longest = TimeSpan.FromDays(2);
 

@@ -40,4 +40,8 @@ public enum Operation
     /// <summary>A list of models, or one of them: free.</summary>
     [JsonStringEnumMemberName("models")]
     Models,
+
+    /// <summary>What the provider of one project is asked besides, by a path that its configuration names: what it costs is known only where the answer tells.</summary>
+    [JsonStringEnumMemberName("other")]
+    Other,
 }

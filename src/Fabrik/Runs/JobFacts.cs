@@ -21,6 +21,9 @@ public sealed record JobFacts
 
     /// <summary>Annotation fabrik.dev/optimize: true, false, or null where it says nothing.</summary>
     public bool? Optimize { get; init; }
+
+    /// <summary>Annotation fabrik.dev/gateway, likewise.</summary>
+    public bool? Gateway { get; init; }
     public RunResources Resources { get; init; } = new();
     public DateTimeOffset? StartedAt { get; init; }
 
@@ -61,7 +64,8 @@ public sealed record JobFacts
             SpecType = specType,
             SpecId = labels.Text(Names.Labels.SpecId),
             Project = labels.Text(Names.Labels.Project),
-            Optimize = metadata.Get("annotations").Text(Names.Annotations.Optimize) switch { "true" => true, "false" => false, _ => null },
+            Optimize = Word(metadata.Get("annotations").Text(Names.Annotations.Optimize)),
+            Gateway = Word(metadata.Get("annotations").Text(Names.Annotations.Gateway)),
             Resources = RunResources.OfPod(pod),
             StartedAt = status.Time("startTime"),
             End = JobEnd.Read(status),
@@ -91,6 +95,8 @@ public sealed record JobFacts
         var newer = b.Version > a.Version ? b : a;
         return newer with { Assigned = Assigned.Merge(a.Assigned, b.Assigned) };
     }
+
+    private static bool? Word(string? said) => said switch { "true" => true, "false" => false, _ => null };
 
     private static string HashOf(JsonElement? pod, string? specType)
     {

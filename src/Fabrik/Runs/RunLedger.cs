@@ -176,7 +176,7 @@ public sealed class RunLedger(Func<JsonElement, Assigned?> verify)
         if (RunRules.ToRun(evidence, scope, own) is not { } run) return null;
 
         // Once observed, a run is followed to its end, whatever becomes of its namespace's labels.
-        if (!entry.Written && !(evidence.Job is { } job ? scope.Covers(job) : scope.Enabled)) return null;
+        if (!entry.Written && !(evidence.Job is { } job ? scope.Covers(job) : scope.CoversSilent)) return null;
         if (evidence.Scope != scope)
         {
             entry.Evidence = evidence with { Scope = scope };

@@ -87,6 +87,7 @@ internal sealed class GeneratedJobs(Random random)
             _ => ("resource", Amounts()),
         };
         if (Maybe(0.3)) change["target"] = new JsonObject { ["containers"] = new JsonArray(Pick("c0", "setup", "istio-proxy", "none")) };
+        if (change["type"]!.GetValue<string>() == "model") (change["target"] ??= new JsonObject())["model"] = Pick("large", "larger");
         return change;
     }
 

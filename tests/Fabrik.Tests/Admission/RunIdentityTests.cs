@@ -71,8 +71,8 @@ public class RunIdentityTests
     public void A_token_carries_the_arm_as_drawn_and_its_change(string bucket, string arm, string? change)
     {
         var snapshot = Snapshot(
-            "\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\"",
-            """, "changes": [{"name": "memory", "slot": 0, "share": 0.1, "change": {"memoryLimit": "4Gi"}}, {"name": "cheaper", "slot": 1, "share": 0.1, "type": "model", "change": {"model": "small"}}]""");
+            "\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\", \"permit.fabrik.dev/model\": \"true\"",
+            """, "changes": [{"name": "memory", "slot": 0, "share": 0.1, "change": {"memoryLimit": "4Gi"}}, {"name": "cheaper", "slot": 1, "share": 0.1, "type": "model", "target": {"model": "large"}, "change": {"model": "small"}}]""");
 
         var claims = Claims(Review(Job(), snapshot, bucket));
 
@@ -82,15 +82,18 @@ public class RunIdentityTests
     [Fact]
     public void A_change_of_model_alters_nothing_of_the_Job_and_is_for_those_in_the_gateway_alone()
     {
-        const string Changes = """, "changes": [{"name": "cheaper", "slot": 0, "share": 0.1, "type": "model", "change": {"model": "small"}}]""";
-        var reviewed = Review(Job(), Snapshot("\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\"", Changes), "slot0");
+        const string Changes = """, "changes": [{"name": "cheaper", "slot": 0, "share": 0.1, "type": "model", "target": {"model": "large"}, "change": {"model": "small"}}]""";
+        var reviewed = Review(Job(), Snapshot("\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\", \"permit.fabrik.dev/model\": \"true\"", Changes), "slot0");
         reviewed.Outcome.Arm.ShouldBe(Arm.Treatment);
+        Claims(reviewed).Models.ShouldBe([new ModelRewrite("large", "small")]);
         reviewed.Assignment!.Written.ShouldAllBe(written => written.Variable != null);
-        Review(Job(), Snapshot("\"fabrik.dev/enabled\": \"true\"", Changes), "slot0").Outcome.ShouldSatisfyAllConditions(
+        Review(Job(), Snapshot("\"fabrik.dev/enabled\": \"true\", \"permit.fabrik.dev/model\": \"true\"", Changes), "slot0").Outcome.ShouldSatisfyAllConditions(
             outcome => outcome.Arm.ShouldBe(Arm.None), outcome => outcome.Skipped.ShouldBe(AdmissionReasons.NotInGateway));
 
+        Review(Job(), Snapshot("\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\"", Changes), "slot0").Outcome.Skipped.ShouldBe(AdmissionReasons.NotPermitted);
+
         var own = Job("OPENAI_API_KEY=mine", "ANTHROPIC_API_KEY=mine");
-        Review(own, Snapshot("\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\"", Changes), "slot0").Outcome.Arm.ShouldBe(Arm.None);
+        Review(own, Snapshot("\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\", \"permit.fabrik.dev/model\": \"true\"", Changes), "slot0").Outcome.Arm.ShouldBe(Arm.None);
     }
 
     [Theory]
@@ -211,5 +214,21 @@ public class RunIdentityTests
         var longest = new string('x', 63);
         var claims = new RunClaims(new string('r', 26), longest, longest, "treatment", longest, longest, longest, Reviewed.Now);
         RunToken.Mint(claims, Reviewed.TokenKeys).Length.ShouldBeLessThan(RunToken.MaximumLength / 2);
+    }
+
+    /// <summary>Longer than a token has room for: the experiment's model stays, and what is left out is said.</summary>
+    [Fact]
+    public void However_many_models_are_rolled_out_the_token_is_no_longer_than_allowed_and_has_the_experiments_first()
+    {
+        var applied = Enumerable.Range(0, 12).Select(number => $$$"""{"name": "applied-{{{number}}}", "phase": "applied", "type": "model", "target": {"model": "{{{new string('m', 100)}}}{{{number}}}"}, "change": {"model": "small"}}""");
+        var tried = """{"name": "tried", "slot": 0, "share": 0.1, "type": "model", "target": {"model": "large"}, "change": {"model": "small"}}""";
+        var snapshot = Snapshot(
+            "\"fabrik.dev/enabled\": \"true\", \"fabrik.dev/gateway\": \"true\", \"permit.fabrik.dev/model\": \"true\"",
+            $$""", "changes": [{{string.Join(",", applied.Append(tried))}}]""");
+        var reviewed = Review(Job(), snapshot, "slot0");
+        var models = Claims(reviewed).Models;
+        models[0].From.ShouldBe("large");
+        models.Count.ShouldBeInRange(2, 10);
+        reviewed.Outcome.Skipped.ShouldBe(AdmissionReasons.TooLarge);
     }
 }

@@ -31,7 +31,10 @@ internal sealed class ApiHost : IAsyncDisposable
     /// <summary>The audiences a token is good for; a token that is not here is not known.</summary>
     public Dictionary<string, string[]> Tokens { get; } = new(StringComparer.Ordinal) { ["reader"] = [Names.Audience], ["of-ci"] = [Names.Audience], ["gateway"] = [Names.Audience], ["nobody"] = [Names.Audience], ["other"] = ["https://kubernetes.default.svc"] };
 
-    public static async Task<ApiHost> StartAsync(string? tls = null, TimeProvider? clock = null)
+    /// <summary>Spec of the policy; null: there is none.</summary>
+    public JsonObject? Policy { get; set; }
+
+    public static async Task<ApiHost> StartAsync(string? tls = null, TimeProvider? clock = null, Action<IServiceCollection>? more = null)
     {
         var cluster = await FakeApiServer.StartAsync();
         var database = new TemporaryDatabase();
@@ -39,6 +42,7 @@ internal sealed class ApiHost : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster.Config, DataDirectory = database.Path, TlsDirectory = tls, LoopbackOnly = true, Port = 0, Clock = clock ?? TimeProvider.System });
+        more?.Invoke(builder.Services);
         var api = builder.Build();
         api.MapFabrikApi();
         await api.StartAsync();
@@ -87,6 +91,8 @@ internal sealed class ApiHost : IAsyncDisposable
     /// <summary>reader may read everything, of-ci reads namespace ci alone, gateway delivers usage, the others nothing.</summary>
     private Task ReviewAsync(Microsoft.AspNetCore.Http.HttpContext context)
     {
+        if (context.Request.Method == "GET")
+            return Policy is null ? FakeApiServer.Reply(context, 404, """{"kind":"Status","status":"Failure","reason":"NotFound","code":404}""") : FakeApiServer.Reply(context, 200, new JsonObject { ["apiVersion"] = $"{Names.Group}/v1", ["kind"] = "OptimizerPolicy", ["metadata"] = new JsonObject { ["name"] = Names.PolicyName }, ["spec"] = Policy.DeepClone() }.ToJsonString());
         var review = JsonNode.Parse((string)context.Items["body"]!)!.AsObject();
         var spec = review["spec"]!;
         if ((string?)review["kind"] == "TokenReview")

@@ -90,6 +90,21 @@ public class UsageApiTests
         (await host.ProblemAsync(Names.Paths.Usage, "gateway")).ShouldBe((403, "FAB-2002"));
     }
 
+    [Fact]
+    public async Task Gateways_alone_are_told_which_runs_have_ended_each_once()
+    {
+        await using var host = await ApiHost.StartAsync();
+        host.Database.Store.Write([new Fabrik.Runs.RunChange(Runs.Some.Run() with { RunId = "run-of-a", CreatedAt = Now }, new Fabrik.Runs.Evidence { Id = "run-1", Job = new Fabrik.Runs.JobFacts { Version = 1, Namespace = "ci", Name = "a", CreatedAt = Now, Stratum = "s" } }, [], null)]);
+        var told = await host.JsonAsync(Names.Paths.RunEnds, "gateway");
+        told.GetProperty("ends").EnumerateArray().Single().GetProperty("runId").GetString().ShouldBe("run-of-a");
+        var next = await host.JsonAsync($"{Names.Paths.RunEnds}?after={Uri.EscapeDataString(told.GetProperty("cursor").GetString()!)}", "gateway");
+        (next.GetProperty("ends").GetArrayLength(), next.GetProperty("cursor").GetString()).ShouldBe((0, told.GetProperty("cursor").GetString()));
+
+        (await host.ProblemAsync(Names.Paths.RunEnds, "reader")).ShouldBe((403, "FAB-2002"));
+        (await host.ProblemAsync(Names.Paths.RunEnds, null)).ShouldBe((401, "FAB-2001"));
+        (await host.ProblemAsync($"{Names.Paths.RunEnds}?after={new string('x', 200)}", "gateway")).ShouldBe((400, "FAB-2004"));
+    }
+
     [Theory]
     [InlineData("{", "application/json", 400)]
     [InlineData("{}", "application/json", 400)]

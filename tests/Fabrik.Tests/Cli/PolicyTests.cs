@@ -80,7 +80,7 @@ public sealed class PolicyTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         using var whole = JsonDocument.Parse(JsonSerializer.Serialize(new OptimizerPolicy
         {
             Metadata = new ChangeMetadata { Name = "default" },
-            Spec = new PolicySpec { PauseReason = "x", Gateway = new GatewayDefaults { OpenAiBaseUrl = "https://x", AnthropicBaseUrl = "https://x" } },
+            Spec = new PolicySpec { PauseReason = "x" },
         }, ObjectJson.Default.OptimizerPolicy));
 
         var fields = Leaves(whole.RootElement.GetProperty("spec"), "").ToArray();

@@ -122,14 +122,20 @@ public sealed class StartingTests
         Starting.Plan(View(Change("a", approval: new Approval { Approved = false }))).ShouldBeEmpty();
 
     [Theory]
-    [InlineData(ChangeType.Spec)]
-    [InlineData(ChangeType.Model)]
-    public void What_no_webhook_can_do_stays_proposed_and_says_why(ChangeType type)
+    [InlineData(ChangeType.Spec, null)]
+    [InlineData(ChangeType.Model, null)]
+    [InlineData(ChangeType.Model, "small")]
+    public void What_no_webhook_can_do_or_calls_another_model_stays_proposed_and_says_why(ChangeType type, string? target)
     {
-        var step = Starting.Plan(View(Change("a").With(spec => spec with { Type = type, Change = new Treatment { Model = "m" } }))).ShouldHaveSingleItem();
+        var step = Starting.Plan(View(Change("a").With(spec => spec with { Type = type, Target = new ChangeTarget { Model = target }, Change = new Treatment { Model = "m" } }))).ShouldHaveSingleItem();
         step.To.ShouldBe(Phase.Proposed);
         step.Next.Reason.ShouldNotBeNullOrEmpty();
     }
+
+    [Fact]
+    public void Another_model_is_tried_once_a_person_has_agreed() =>
+        Starting.Plan(View(Change("a", approval: new Approval { Approved = true }).With(spec => spec with { Type = ChangeType.Model, Target = new ChangeTarget { Model = "small" }, Change = new Treatment { Model = "m" } })))
+            .ShouldHaveSingleItem().To.ShouldBe(Phase.ExperimentRunning);
 
     [Fact]
     public void A_variable_that_the_policy_does_not_allow_is_not_tried() =>

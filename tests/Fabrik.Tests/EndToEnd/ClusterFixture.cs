@@ -70,12 +70,13 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     /// <summary>What signs the run tokens.</summary>
     public RunTokenKeys RunTokenKeys => RunTokenKeys.Parse(File.ReadAllBytes(FabrikProcesses.RunTokenKeyFile(directory)));
 
-    public async Task<string> NamespaceAsync(string purpose, bool enabled = true, bool gateway = false)
+    public async Task<string> NamespaceAsync(string purpose, bool enabled = true, bool gateway = false, string? permit = null)
     {
         var name = $"e2e-{purpose}-{Id}";
         var labels = new JsonObject();
         if (enabled) labels[Names.Labels.Enabled] = "true";
         if (gateway) labels[Names.Labels.Gateway] = "true";
+        if (permit is not null) labels[Names.Labels.PermitPrefix + permit] = "true";
         await Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels } }, TestContext.Current.CancellationToken);
         namespaces.Add(name);
         await Wait.UntilAsync("the default service account", async () =>
@@ -113,24 +114,20 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     }
 
     /// <summary>A running experiment that gives Jobs of this namespace 4Gi instead of what they ask for.</summary>
-    public async Task<string> MemoryExperimentAsync(string ns, string phase = "experiment_running")
+    public Task<string> MemoryExperimentAsync(string ns, string phase = "experiment_running") => ExperimentAsync($"memory-{ns}", phase, new JsonObject
+    {
+        ["type"] = "resource",
+        ["target"] = new JsonObject { ["namespaces"] = new JsonArray(ns) },
+        ["change"] = new JsonObject { ["memoryLimit"] = "4Gi" },
+        ["risk"] = "low",
+    });
+
+    /// <summary>A running experiment with 19 of 100 Jobs treated, or a change that was rolled out.</summary>
+    public async Task<string> ExperimentAsync(string name, string phase, JsonObject spec)
     {
         var cancel = TestContext.Current.CancellationToken;
-        var name = $"memory-{ns}";
-        var change = new JsonObject
-        {
-            ["apiVersion"] = Names.ApiVersion,
-            ["kind"] = "OptimizationChange",
-            ["metadata"] = new JsonObject { ["name"] = name },
-            ["spec"] = new JsonObject
-            {
-                ["type"] = "resource",
-                ["target"] = new JsonObject { ["namespaces"] = new JsonArray(ns) },
-                ["change"] = new JsonObject { ["memoryLimit"] = "4Gi" },
-                ["experiment"] = new JsonObject { ["share"] = 0.19 },
-                ["risk"] = "low",
-            },
-        };
+        spec["experiment"] = new JsonObject { ["share"] = 0.19 };
+        var change = new JsonObject { ["apiVersion"] = Names.ApiVersion, ["kind"] = "OptimizationChange", ["metadata"] = new JsonObject { ["name"] = name }, ["spec"] = spec };
         await Client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, change, cancel);
         foreach (var step in phase == "applied" ? ["experiment_running", "approved", "applied"] : new[] { phase })
             await Client.PatchAsync(

@@ -40,5 +40,10 @@ public sealed class DomainTests(ClusterOfObjects cluster) : IClassFixture<Cluste
         ChangeRules.Validate(null, System.Text.Json.JsonSerializer.SerializeToElement(body)).ShouldNotBeEmpty();
     }
 
-    private static JsonObject Spec(string domain, string treatment) => new() { ["type"] = domain, ["change"] = JsonNode.Parse(treatment) };
+    private static JsonObject Spec(string domain, string treatment) => new()
+    {
+        ["type"] = domain,
+        ["target"] = domain == "model" ? new JsonObject { ["model"] = "claude-3-sonnet-20240229" } : new JsonObject(),
+        ["change"] = JsonNode.Parse(treatment),
+    };
 }

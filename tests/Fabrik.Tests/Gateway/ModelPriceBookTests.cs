@@ -67,7 +67,7 @@ public sealed class ModelPriceBookTests
                     from read in Gen.Choose(0, input)
                     from write in Gen.Choose(0, input - read)
                     from hour in Gen.Choose(0, input - read - write)
-                    from output in Gen.Choose(0, 20_000)
+                    from output in Gen.Choose(0, (int)Math.Min(20_000, price.MaxOutput ?? 20_000))
                     select (price, new TokenCounts(input - read - write - hour, read, write, hour, output, 0, 0));
         Prop.ForAll(calls.ToArbitrary(), one =>
             ModelPriceBook.MicrosOf(one.price, one.Item2, null) <= ModelPriceBook.MostMicros(one.price, one.Item2.AllInput, one.Item2.Output) && ModelPriceBook.MicrosOf(one.price, one.Item2, null) >= 0).QuickCheckThrowOnFailure();

@@ -164,6 +164,19 @@ public class RunTokenTests
             RunToken.Verify($"{signed}.{System.Buffers.Text.Base64Url.EncodeToString(Signature(key))}", new RunTokenKeys(secret), Now, out _).ShouldBe(TokenVerdict.Invalid);
     }
 
+    [Fact]
+    public void The_models_that_a_run_calls_instead_of_others_are_in_its_token()
+    {
+        var claims = Claims with { Models = [new ModelRewrite("large", "small"), new ModelRewrite("\"odd\" größer", "m")] };
+        var (verdict, read) = Verify(RunToken.Mint(claims, Keys));
+        verdict.ShouldBe(TokenVerdict.Valid);
+        read!.Models.ShouldBe(claims.Models);
+        (read with { Models = [] }).ShouldBe(claims with { Models = [] });
+        read.Rewritten("large", "large").ShouldBe("small");
+        read.Rewritten("fast", "large").ShouldBe("small", "the alias stands for it");
+        read.Rewritten("small", "small").ShouldBeNull();
+    }
+
     private static Arbitrary<RunClaims> AnyClaims
     {
         get

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text;
+using System.Text.Json;
+using Fabrik.Experiments;
 using Fabrik.Gateway.Budgets;
 
 namespace Fabrik.Tests.Proxy;
@@ -35,6 +37,44 @@ public sealed class BudgetedCallTests : IAsyncLifetime
 
         using var other = await bench.SendAsync("/openai/v1/chat/completions", Body, GatewayBench.Token(project: "other"));
         other.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Theory]
+    [InlineData("requests", 3, "requests", "The limit a-minute (3 requests a minute) has 0 requests left, and this call may take 1 request. There is room for it again in ")]
+    [InlineData("tokens", 400, "tokens", "The limit a-minute (400 tokens a minute) has ")]
+    public async Task A_limit_per_minute_refuses_with_when_to_come_again_and_waiting_helps(string unit, long limit, string type, string says)
+    {
+        bench.Budgets = [Budget("a-minute", "project/search", limit) with { Period = BudgetPeriod.Minute, Unit = WireNames.Parse<BudgetUnit>(unit) }];
+        await RestartAsync();
+        HttpResponseMessage answer;
+        for (var call = 0; (answer = await bench.SendAsync("/openai/v1/chat/completions", Body)).StatusCode == HttpStatusCode.OK; call++)
+        {
+            answer.Headers.GetValues(Names.Headers.BudgetLeft).ShouldHaveSingleItem().ShouldMatch($"^a-minute [0-9]+ {type[..^1]}s?$");
+            answer.Dispose();
+            call.ShouldBeLessThan(50);
+        }
+
+        using var refused = answer;
+        refused.StatusCode.ShouldBe(HttpStatusCode.TooManyRequests);
+        refused.Headers.GetValues(Names.Headers.ShouldRetry).ShouldBe(["true"]);
+        refused.Headers.RetryAfter!.Delta!.Value.ShouldBeInRange(TimeSpan.FromSeconds(50), TimeSpan.FromSeconds(60));
+        var error = JsonDocument.Parse(await refused.Content.ReadAsStringAsync(Cancel)).RootElement.GetProperty("error");
+        (error.GetProperty("type").GetString(), error.GetProperty("code").GetString()).ShouldBe((type, "rate_limit_exceeded"));
+        error.GetProperty("message").GetString()!.ShouldStartWith(says);
+        using var other = await bench.SendAsync("/anthropic/v1/messages", """{"model":"claude-haiku-4-5","max_tokens":200,"messages":[]}""");
+        (await other.Content.ReadAsStringAsync(Cancel)).ShouldStartWith("{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\"");
+    }
+
+    [Fact]
+    public async Task A_call_that_no_minute_has_room_for_is_told_so_and_not_asked_to_wait()
+    {
+        bench.Budgets = [Budget("a-minute", "cluster", 100) with { Period = BudgetPeriod.Minute, Unit = BudgetUnit.Tokens }];
+        await RestartAsync();
+        using var refused = await bench.SendAsync("/openai/v1/chat/completions", """{"model":"gpt-4o-mini","messages":[]}""");
+        refused.StatusCode.ShouldBe(HttpStatusCode.TooManyRequests);
+        refused.Headers.GetValues(Names.Headers.ShouldRetry).ShouldBe(["false"]);
+        refused.Headers.RetryAfter.ShouldBeNull();
+        (await refused.Content.ReadAsStringAsync(Cancel)).ShouldContain("more than the whole budget a-minute (100 tokens a minute). Give it a smaller max_tokens");
     }
 
     [Fact]

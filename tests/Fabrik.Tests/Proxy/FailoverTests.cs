@@ -136,6 +136,29 @@ public sealed class FailoverTests : IAsyncLifetime
         (await bench.LedgerAsync(2)).Select(row => row.Outcome).ShouldBe([AttemptOutcome.Failed, AttemptOutcome.Completed]);
     }
 
+    [Theory]
+    [InlineData("openai")]
+    [InlineData("anthropic")]
+    public async Task A_provider_whose_streams_break_off_within_their_content_is_set_aside_after_three(string format)
+    {
+        bench.Provider.Fault = async (http, _) =>
+        {
+            http.Response.ContentType = "text/event-stream";
+            await http.Response.WriteAsync(format == "openai"
+                ? "data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n"
+                : "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"one\"}}\n\n");
+            return true; // an end without the event that ends it
+        };
+        for (var call = 0; call < 6; call++)
+        {
+            using var answer = format == "openai" ? await bench.ChatAsync(stream: true) : await bench.MessagesAsync(stream: true);
+            (await answer.Content.ReadAsStringAsync(Cancel)).Contains("provider_cut", StringComparison.Ordinal).ShouldBe(call < 3);
+        }
+
+        bench.Provider.Requests.ShouldBe(3);
+        bench.Second!.Requests.ShouldBe(3);
+    }
+
     [Fact]
     public async Task A_provider_that_does_not_begin_in_time_is_left_for_the_next()
     {

@@ -42,25 +42,38 @@ internal sealed class GatewayBench : IAsyncDisposable
     /// <summary>Answers with this instead of taking usage in.</summary>
     public HttpStatusCode? ApiFails { get; set; }
 
+    /// <summary>Of a collector, for gateways that are started from now on.</summary>
+    public Uri? Otlp { get; set; }
+
+    /// <summary>What the API tells of runs that have ended, two at a time.</summary>
+    public ConcurrentQueue<RunEnd> RunEnds { get; } = new();
+
     private readonly LeaseDesk desk = new(DateTimeOffset.UnixEpoch);
     private Uri api = null!;
+    private TimeProvider clock = TimeProvider.System;
+    private Action<IServiceCollection, string>? more;
     private int again;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <param name="limits">JSON of the limits.</param>
     /// <param name="keys">Of the first provider.</param>
-    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}")
+    /// <param name="ofFirst">JSON of further members of it, each with a comma before it.</param>
+    /// <param name="api">Takes usage in instead of the bench.</param>
+    /// <param name="more">Services of the gateway's, and its spool's directory.</param>
+    public static async Task<GatewayBench> StartAsync(bool two = false, string limits = "{}", string[]? keys = null, string aliases = "{}", string ofFirst = "", Uri? api = null, TimeProvider? clock = null, Action<IServiceCollection, string>? more = null)
     {
-        var bench = new GatewayBench();
+        var bench = new GatewayBench { clock = clock ?? TimeProvider.System, more = more };
         bench.Provider = await FakeProvider.StartAsync(Cancel);
         if (two) bench.Second = await FakeProvider.StartAsync(Cancel);
-        bench.api = await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app =>
+        bench.api = api ?? await bench.ServeAsync(builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0)), app =>
         {
             app.MapPost(Names.Paths.Usage, bench.TakeInAsync);
             app.MapPost(Names.Paths.Leases, bench.LeaseAsync);
+            app.MapGet(Names.Paths.RunEnds, bench.TellEndsAsync);
         });
         bench.Write("token.key", TokenKey);
+        bench.Write("api-token", "gateway");
         keys ??= ["first-key"];
         foreach (var key in keys.Append("second-key")) bench.Write(Path.Combine("keys", key), $"sk-{key}");
         bench.Write("config.json", $$"""
@@ -68,7 +81,7 @@ internal sealed class GatewayBench : IAsyncDisposable
               "limits": {{limits}},
               "aliases": {{aliases}},
               "providers": [
-                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
+                {{string.Join(",", Providers(bench.Provider, "first", 1000, keys, ofFirst).Concat(bench.Second is { } second ? Providers(second, "second", 0.001, ["second-key"]) : []))}}
               ]
             }
             """);
@@ -78,19 +91,35 @@ internal sealed class GatewayBench : IAsyncDisposable
 
     /// <summary>A gateway on what the one before of the same name left.</summary>
     public async Task<Uri> StartGatewayAsync(string replica = "gateway-0") => Gateway = await ServeAsync(
-        builder => builder.Services.AddFabrikProxy(new ProxyOptions
+        builder =>
         {
-            ConfigFile = Path.Combine(directory, "config.json"),
-            KeyDirectory = Path.Combine(directory, "keys"),
-            TokenKeyFile = Path.Combine(directory, "token.key"),
-            SpoolDirectory = Path.Combine(directory, $"spool-{replica}"),
-            Replica = replica,
-            Api = api,
-            Port = 0,
-            LoopbackOnly = true,
-            DrainGrace = TimeSpan.Zero,
-        }),
+            var spool = SpoolDirectory(replica);
+            builder.Services.AddFabrikProxy(new ProxyOptions
+            {
+                ConfigFile = Path.Combine(directory, "config.json"),
+                KeyDirectory = KeyDirectory,
+                TokenKeyFile = TokenKeyFile,
+                VirtualKeyFile = Path.Combine(directory, "virtual-keys.json"),
+                PriceFile = File.Exists(Path.Combine(directory, "prices.json")) ? Path.Combine(directory, "prices.json") : null,
+                SpoolDirectory = spool,
+                Api = api,
+                ApiTokenFile = Path.Combine(directory, "api-token"),
+                Otlp = Otlp,
+                Port = 0,
+                LoopbackOnly = true,
+                DrainGrace = TimeSpan.Zero,
+                StreamGrace = TimeSpan.Zero,
+                Clock = clock,
+            });
+            more?.Invoke(builder.Services, spool);
+        },
         app => app.MapFabrikProxy());
+
+    public string KeyDirectory => Path.Combine(directory, "keys");
+
+    public string TokenKeyFile => Path.Combine(directory, "token.key");
+
+    public string SpoolDirectory(string replica = "gateway-0") => Path.Combine(directory, $"spool-{replica}");
 
     public async Task StopGatewayAsync()
     {
@@ -100,8 +129,8 @@ internal sealed class GatewayBench : IAsyncDisposable
         await last.DisposeAsync();
     }
 
-    public static string Token(string run = "run-1", string? project = "search", string? arm = null, string? change = null, DateTimeOffset? expires = null) =>
-        RunToken.Mint(new RunClaims(run, "agents", project, arm, change, "coding", null, expires ?? TimeProvider.System.GetUtcNow().AddDays(30)), RunTokenKeys.Parse(Encoding.UTF8.GetBytes(TokenKey)));
+    public static string Token(string run = "run-1", string? project = "search", string? arm = null, string? change = null, DateTimeOffset? expires = null, IReadOnlyList<ModelRewrite>? models = null) =>
+        RunToken.Mint(new RunClaims(run, "agents", project, arm, change, "coding", null, expires ?? TimeProvider.System.GetUtcNow().AddDays(30)) { Models = models ?? [] }, RunTokenKeys.Parse(Encoding.UTF8.GetBytes(TokenKey)));
 
     public async Task<HttpResponseMessage> SendAsync(string path, string body, string? token = null, CancellationToken? ct = null)
     {
@@ -144,9 +173,9 @@ internal sealed class GatewayBench : IAsyncDisposable
         Directory.Delete(directory, recursive: true);
     }
 
-    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys) =>
+    private static IEnumerable<string> Providers(FakeProvider provider, string name, double weight, IEnumerable<string> keys, string more = "") =>
         new[] { ("openai", ""), ("anthropic", "-messages") }.Select(format => $$"""
-            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}]}
+            {"name":"{{name}}{{format.Item2}}","format":"{{format.Item1}}","url":"{{new Uri(provider.Address, "v1")}}","keys":[{{string.Join(",", keys.Select(key => $$"""{"name":"{{key}}","weight":{{weight.ToString(System.Globalization.CultureInfo.InvariantCulture)}}}"""))}}]{{more}}}
             """);
 
     private async Task LeaseAsync(HttpContext http)
@@ -158,8 +187,23 @@ internal sealed class GatewayBench : IAsyncDisposable
         }
 
         var request = (await JsonSerializer.DeserializeAsync(http.Request.Body, GatewayJson.Default.LeaseRequest, Cancel))!;
-        var answer = desk.Answer(request, Budgets, (budget, subject, since) => ledger.Values.Where(row => budget.Scope.Of(BudgetCaller.Of(row)) == subject).Sum(row => row.CostMicros), TimeProvider.System.GetUtcNow());
+        var answer = desk.Answer(request, Budgets, (budget, subject, since) => ledger.Values.Where(row => budget.Scope.Of(BudgetCaller.Of(row)) == subject).Sum(row => Charge.Of(row).In(budget.Unit)), TimeProvider.System.GetUtcNow());
         await JsonSerializer.SerializeAsync(http.Response.Body, answer, GatewayJson.Default.LeaseAnswer, Cancel);
+    }
+
+    /// <summary>A cursor is how many were told.</summary>
+    private async Task TellEndsAsync(HttpContext http)
+    {
+        if (ApiFails is { } code)
+        {
+            http.Response.StatusCode = (int)code;
+            return;
+        }
+
+        var told = int.Parse(http.Request.Query["after"].FirstOrDefault() ?? "0", System.Globalization.CultureInfo.InvariantCulture);
+        RunEnd[] all = [.. RunEnds];
+        RunEnd[] page = [.. all.Skip(told).Take(2)];
+        await JsonSerializer.SerializeAsync(http.Response.Body, new RunEnds(page, $"{told + page.Length}", told + page.Length < all.Length), GatewayJson.Default.RunEnds, Cancel);
     }
 
     private async Task TakeInAsync(HttpContext http)

@@ -115,12 +115,12 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public void Whom_an_event_is_charged_to_is_read_from_its_beginning()
     {
-        var row = Settled(1) with { RunId = "r", Namespace = "n", Project = "p", Arm = "treatment", Change = "c", CostMicros = 42, Error = "x" };
-        BudgetCaller.Read(JsonSerializer.SerializeToUtf8Bytes(row, GatewayJson.Default.UsageEvent), out var micros).ShouldBe(BudgetCaller.Of(row));
-        micros.ShouldBe(42);
+        var row = Settled(1) with { RunId = "r", Namespace = "n", Project = "p", Arm = "treatment", Change = "c", CostMicros = 42, Tokens = new TokenCounts(1, 2, 3, 4, 5, 6, 7), Error = "x" };
+        BudgetCaller.Read(JsonSerializer.SerializeToUtf8Bytes(row, GatewayJson.Default.UsageEvent), out var charge).ShouldBe(BudgetCaller.Of(row));
+        charge.ShouldBe(new Charge(42, 15));
         var key = Settled(1) with { KeyId = "k" };
-        BudgetCaller.Read(JsonSerializer.SerializeToUtf8Bytes(key, GatewayJson.Default.UsageEvent), out micros).ShouldBe(BudgetCaller.Of(key));
-        micros.ShouldBe(0);
+        BudgetCaller.Read(JsonSerializer.SerializeToUtf8Bytes(key, GatewayJson.Default.UsageEvent), out charge).ShouldBe(BudgetCaller.Of(key));
+        charge.ShouldBe(Charge.Of(key));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Fabrik.Gateway;
+using Microsoft.AspNetCore.Http;
 
 namespace Fabrik.Tests.Proxy;
 
@@ -95,6 +96,53 @@ public sealed class WireTests : IAsyncLifetime
         body.ShouldBe("""{"model":"gpt-4o-mini","messages":[]}""");
         answer.Headers.Select(header => header.Key).ShouldNotContain("openai-organization");
         answer.Headers.GetValues("request-id").ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_model_whose_name_has_a_dot_can_be_asked_for()
+    {
+        bench.Provider.Fault = async (http, _) =>
+        {
+            await http.Response.WriteAsync(http.Request.Path);
+            return true;
+        };
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(bench.Gateway, "/openai/v1/models/gpt-4.1"));
+        request.Headers.Authorization = new("Bearer", GatewayBench.Token());
+        using var answer = await bench.Http.SendAsync(request, Cancel);
+        (await answer.Content.ReadAsStringAsync(Cancel)).ShouldBe("/v1/models/gpt-4.1");
+    }
+
+    [Theory]
+    [InlineData("gpt-4o", "gpt-4o-mini", true)]
+    [InlineData("clever", "gpt-4o-mini", true)]
+    [InlineData("gpt-4.1", "gpt-4.1", false)]
+    public async Task A_run_in_a_model_experiment_calls_the_other_model_where_it_asks_for_the_one_and_nowhere_else(string asked, string called, bool isRewritten)
+    {
+        await using var aliased = await GatewayBench.StartAsync(aliases: """{"search":{"clever":"gpt-4o"}}""");
+        var token = GatewayBench.Token(models: [new ModelRewrite("gpt-4o", "gpt-4o-mini")]);
+        var sent = "";
+        aliased.Provider.Fault = (_, body) =>
+        {
+            sent = Encoding.UTF8.GetString(body);
+            return Task.FromResult(false);
+        };
+        using var answer = await aliased.SendAsync("/openai/v1/chat/completions", $$"""{ "temperature" : 0.5, "model":"{{asked}}","messages":[{"role":"user","content":"call model \"gpt-4o\""}]}""", token);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        var row = (await aliased.LedgerAsync(1)).ShouldHaveSingleItem();
+        (row.RequestedModel, row.SentModel).ShouldBe((asked, called));
+        sent.ShouldBe($$"""{ "temperature" : 0.5, "model":"{{called}}","messages":[{"role":"user","content":"call model \"gpt-4o\""}]}""");
+        var metrics = await aliased.Http.GetStringAsync(new Uri(aliased.Gateway, Names.Paths.Metrics), Cancel);
+        metrics.Contains("fabrik_gateway_rewritten_total{result=\"rewritten\"} 1", StringComparison.Ordinal).ShouldBe(isRewritten);
+    }
+
+    [Fact]
+    public async Task A_model_experiment_whose_model_nobody_serves_leaves_the_calls_as_they_are()
+    {
+        await using var narrow = await GatewayBench.StartAsync(ofFirst: """, "models": ["gpt-*"]""");
+        using var answer = await narrow.SendAsync("/openai/v1/chat/completions", """{"model":"gpt-4o-mini","messages":[]}""", GatewayBench.Token(models: [new ModelRewrite("gpt-4o-mini", "claude-haiku-4-5")]));
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await narrow.LedgerAsync(1)).ShouldHaveSingleItem().SentModel.ShouldBe("gpt-4o-mini");
+        (await narrow.Http.GetStringAsync(new Uri(narrow.Gateway, Names.Paths.Metrics), Cancel)).ShouldContain("fabrik_gateway_rewritten_total{result=\"not_served\"} 1");
     }
 
     [Theory]

@@ -6,9 +6,10 @@ namespace Fabrik.Tests.Runs;
 /// <summary>Objects of the API server with sane defaults; a test says only what matters to it.</summary>
 internal static class Some
 {
-    public static JsonElement Namespace(string name, bool enabled = true, string? project = null, string? projects = null)
+    public static JsonElement Namespace(string name, bool enabled = true, string? project = null, string? projects = null, bool gateway = false)
     {
         var labels = new JsonObject { [Fabrik.Names.Labels.Enabled] = enabled ? "true" : "false" };
+        if (gateway) labels[Fabrik.Names.Labels.Gateway] = "true";
         if (project is not null) labels[Fabrik.Names.Labels.Project] = project;
         var annotations = new JsonObject();
         if (projects is not null) annotations[Fabrik.Names.Annotations.Projects] = projects;

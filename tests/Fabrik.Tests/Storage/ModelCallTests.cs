@@ -1,5 +1,7 @@
 using Dapper;
+using Fabrik.Experiments;
 using Fabrik.Gateway;
+using Fabrik.Gateway.Budgets;
 using Fabrik.Storage;
 using Fabrik.Tests.Gateway;
 using Fabrik.Tests.Runs;
@@ -12,12 +14,14 @@ namespace Fabrik.Tests.Storage;
 public class ModelCallTests
 {
     // Calls of up to three attempts, each with a model of its own; some estimated, some of virtual keys.
-    private static readonly UsageEvent[] Pool = [.. Enumerable.Range(0, 60).Select(number => Attempts.Of(number, number / 3, Attempts.Start.AddHours(number)) with
+    private static readonly UsageEvent[] Pool = [.. Enumerable.Range(0, 60).Select(number => Attempts.Of(number, number / 3, Attempts.Start.AddHours(number / 3).AddMinutes(number)) with
     {
         RunId = number % 30 >= 24 ? null : $"run-{number % 30 / 12}",
         KeyId = number % 30 >= 24 ? "laptop" : null,
         Namespace = number % 30 >= 24 ? null : "ci",
-        Project = number % 4 == 0 ? null : $"p{number % 4}",
+        Project = number / 3 % 4 == 0 ? null : $"p{number / 3 % 4}",
+        Change = number / 3 % 2 == 0 ? "memory" : null,
+        Arm = number / 3 % 2 == 0 ? "treatment" : null,
         SentModel = $"m{number % 2}",
         Tokens = new TokenCounts(number, number * 2, 1, 0, number * 3, number, number % 2),
         CostMicros = number * 100,
@@ -72,6 +76,108 @@ public class ModelCallTests
                 Same(totals.Total, Sum(kept));
             }
         }));
+    }
+
+    [Fact]
+    public void Sums_by_hour_and_account_are_those_of_their_attempts_whatever_is_delivered_again()
+    {
+        var deliveries = Gen.ListOf(Gen.ListOf(Gen.Choose(0, Pool.Length - 1)));
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(40), Prop.ForAll(deliveries.ToArbitrary(), drawn =>
+        {
+            using var temporary = new TemporaryDatabase();
+            foreach (var batch in drawn) new ModelCallStore(temporary.Database).Insert([.. batch.Select(number => Pool[number])]);
+            var kept = drawn.SelectMany(batch => batch).Distinct().Select(number => Pool[number]).ToArray();
+            using var connection = temporary.Database.Read();
+            foreach (var table in (string[])["call_hours", "run_hours"])
+                Dump(connection, table).ShouldBe(Dump(connection, $"({FromRows(table)})"), table);
+            foreach (var (scope, charged) in (ReadOnlySpan<(string, Func<UsageEvent, bool>)>)[
+                ("cluster", _ => true), ("namespace/ci", one => one.Namespace == "ci"), ("project/p1", one => one.Project == "p1"), ("key/laptop", one => one.KeyId == "laptop"),
+                ("change/memory", one => one.Change == "memory"), ("change/memory/treatment", one => one.Arm == "treatment"), ("run/run-1", one => one.RunId == "run-1")])
+            {
+                var budget = new ModelBudget("a", BudgetScope.Parse(scope)!, BudgetPeriod.Month, 1, "USD", true);
+                var since = Attempts.Start.AddHours(12); // midnight
+                var store = new BudgetStore(temporary.Database);
+                var subject = scope.Split('/', 2).ElementAtOrDefault(1) ?? "";
+                store.Spent(budget, subject, since).ShouldBe(kept.Where(one => charged(one) && one.StartedAt >= since).Sum(one => one.CostMicros), scope);
+                store.Spent(budget with { Unit = BudgetUnit.Tokens, Currency = "EUR" }, subject, DateTimeOffset.UnixEpoch).ShouldBe(kept.Where(charged).Sum(one => one.Tokens.All), scope);
+                store.Spent(budget with { Currency = "EUR" }, subject, DateTimeOffset.UnixEpoch).ShouldBe(0);
+            }
+        }));
+    }
+
+    [Fact]
+    public void Totals_of_any_time_are_those_of_its_attempts_to_the_millisecond()
+    {
+        using var temporary = new TemporaryDatabase();
+        var store = new ModelCallStore(temporary.Database);
+        store.Insert(Pool);
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(200), Prop.ForAll(Gen.Zip(Gen.Choose(-5_000, 90_000), Gen.Choose(0, 90_000)).ToArbitrary(), drawn =>
+        {
+            var (since, until) = (Attempts.Start.AddSeconds(drawn.Item1), Attempts.Start.AddSeconds(drawn.Item1 + drawn.Item2));
+            var met = Pool.Where(one => one.StartedAt >= since && one.StartedAt < until).ToArray();
+            foreach (var by in Enum.GetValues<CallGrouping>())
+            {
+                var totals = store.Totals(new CallQuery { By = by, Since = since, Until = until });
+                (totals.Total.Attempts, totals.Total.Tokens.All, totals.Total.Costs.Sum(cost => cost.Micros)).ShouldBe((met.Length, met.Sum(one => one.Tokens.All), met.Sum(one => one.CostMicros)));
+                totals.Items.Sum(item => item.Attempts).ShouldBe(met.Length);
+            }
+        }));
+    }
+
+    [Fact]
+    public void A_database_from_before_the_sums_gets_them_from_its_rows()
+    {
+        using var temporary = new TemporaryDatabase();
+        new ModelCallStore(temporary.Database).Insert([.. Pool.OrderBy(one => one.Id, StringComparer.Ordinal)]);
+        string[] tables = ["call_hours", "run_hours", "account_days", "(SELECT id, first_of_call, first_of_model FROM model_calls)"];
+        var before = tables.Select(Read).ToArray();
+        temporary.Database.Write((connection, transaction) => connection.Execute("""
+            DROP TABLE call_hours; DROP TABLE run_hours; DROP TABLE account_days; DROP TABLE budget_thresholds; DROP TABLE budget_refusals; DROP TABLE leases_handed_out;
+            ALTER TABLE model_calls DROP COLUMN first_of_call; ALTER TABLE model_calls DROP COLUMN first_of_model; DELETE FROM schema_version WHERE number >= 8
+            """, transaction: transaction));
+        temporary.Reopen();
+        before[0].ShouldNotBeEmpty();
+        tables.Select(Read).ShouldBe(before);
+
+        string Read(string table)
+        {
+            using var connection = temporary.Database.Read();
+            return Dump(connection, table);
+        }
+    }
+
+    [Fact]
+    public void What_is_old_is_forgotten_in_parts_and_its_sums_later()
+    {
+        using var temporary = new TemporaryDatabase();
+        var store = new ModelCallStore(temporary.Database);
+        store.Insert([.. Enumerable.Range(0, 100).Select(number => Attempts.Of(number, at: Attempts.Start.AddHours(number)))]);
+        var cut = Attempts.Start.AddHours(70);
+        int[] parts = [store.Forget(cut, DateTimeOffset.UnixEpoch, 30), store.Forget(cut, DateTimeOffset.UnixEpoch, 30), store.Forget(cut, DateTimeOffset.UnixEpoch, 30), store.Forget(cut, DateTimeOffset.UnixEpoch, 30)];
+        parts.ShouldBe([30, 30, 10, 0]);
+        Count("model_calls").ShouldBe(30);
+        (store.Totals(new CallQuery()).Total.Attempts, store.OfRun("run-a")!.Attempts).ShouldBe((100, 100));
+        new BudgetStore(temporary.Database).Spent(new ModelBudget("a", BudgetScope.Parse("run")!, BudgetPeriod.Total, 1, "USD", true), "run-a", DateTimeOffset.UnixEpoch).ShouldBe(150_000);
+
+        store.Forget(cut, cut, 1000);
+        store.Totals(new CallQuery()).Total.Attempts.ShouldBe(30);
+        store.Totals(new CallQuery { By = CallGrouping.Run }).Total.Attempts.ShouldBe(30);
+        new BudgetStore(temporary.Database).Spent(new ModelBudget("a", BudgetScope.Parse("project")!, BudgetPeriod.Total, 1, "USD", true), "shop", DateTimeOffset.UnixEpoch).ShouldBe(150_000, "of budgets without an end nothing is forgotten");
+
+        long Count(string table)
+        {
+            using var connection = temporary.Database.Read();
+            return connection.ExecuteScalar<long>($"SELECT COUNT(*) FROM {table}");
+        }
+    }
+
+    [Fact]
+    public void A_budgets_sum_is_looked_up_and_not_searched_for()
+    {
+        using var temporary = new TemporaryDatabase();
+        using var connection = temporary.Database.Read();
+        connection.Query<(int, int, int, string Detail)>("EXPLAIN QUERY PLAN SELECT SUM(cost_micros) FROM account_days WHERE kind = 'run' AND subject = 'x' AND day >= 5 AND currency = 'USD'")
+            .ShouldHaveSingleItem().Detail.ShouldContain("kind=? AND subject=? AND currency=? AND day>?");
     }
 
     [Fact]
@@ -219,6 +325,16 @@ public class ModelCallTests
         connection.Query<(int, int, int, string Detail)>($"EXPLAIN QUERY PLAN SELECT SUM(cost_micros) FROM model_calls WHERE {filter}started_at >= 5 AND started_at < 9")
             .ShouldContain(step => step.Detail.Contains(index));
     }
+
+    private static string Dump(SqliteConnection connection, string table) =>
+        string.Join('\n', connection.Query($"SELECT * FROM {table}").Select(row => string.Join(',', ((IDictionary<string, object>)row).Values)).Order(StringComparer.Ordinal));
+
+    private static string FromRows(string table) => $"""
+        SELECT started_at / 3600000 * 3600000, {(table == "run_hours" ? "COALESCE(run_id, '')," : "")} COALESCE(namespace, ''), COALESCE(project, ''), COALESCE(key_id, ''), COALESCE(arm, ''), COALESCE(change_name, ''),
+            sent_model, currency, SUM(first_of_call), SUM(first_of_model), COUNT(*), SUM(input_tokens), SUM(cache_read_tokens), SUM(cache_write_tokens), SUM(cache_write_hour_tokens), SUM(output_tokens),
+            SUM(reasoning_tokens), SUM(web_searches), MAX(estimated), SUM(cost_micros), MAX(price_unknown)
+        FROM model_calls GROUP BY {(table == "run_hours" ? "run_id," : "")} started_at / 3600000, namespace, project, key_id, arm, change_name, sent_model, currency
+        """;
 
     private static CallTotal Sum(IReadOnlyCollection<UsageEvent> events) => new()
     {

@@ -1,139 +1,138 @@
 namespace Fabrik.Gateway.Budgets;
 
-/// <summary>Why a call may not be made now.</summary>
-/// <param name="Budget">That stands in the way.</param>
-/// <param name="LeftMicros">That nobody has spent or holds; null where it is not known, as the API has not answered.</param>
-public sealed record BudgetRefusal(ModelBudget Budget, long? LeftMicros, DateTimeOffset? ResetsAt);
-
-/// <summary>Money set aside for one call, in every account that it is charged to.</summary>
-public sealed class Reservation
-{
-    internal Reservation(IReadOnlyList<BudgetBook.Account> accounts, long micros) => (Accounts, Micros) = (accounts, micros);
-
-    internal IReadOnlyList<BudgetBook.Account> Accounts { get; }
-    internal long Micros { get; set; }
-
-    /// <summary>The hard budget that is nearest to its end, and millionths that are left of it; null where there is none.</summary>
-    public (ModelBudget Budget, long LeftMicros)? Tightest { get; internal set; }
-}
-
 /// <summary>
-/// A gateway's own book: money is reserved before a call, from what is leased, and settled after it. Nothing here waits: where a lease is too
-/// small, the book notes what is wanted, and its keeper asks for it.
+/// A gateway's own book: what a call may take is reserved before it, from what is leased, and settled after it. Nothing here waits: where a lease
+/// is too small, the book notes what is wanted, and its keeper asks for it.
 /// </summary>
-public sealed class BudgetBook
+public sealed class BudgetBook(TimeProvider clock)
 {
     /// <summary>Accounts that nothing is reserved in and nobody has asked for are forgotten after so long.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan IdleOfMinute = TimeSpan.FromMinutes(1);
+
+    /// <summary>How often what is not used is given back.</summary>
+    private static readonly TimeSpan GiveBack = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan GiveBackOfMinute = TimeSpan.FromSeconds(1);
+
+    /// <summary>There is enough, but others were quicker, or the API has just begun and gives nobody more than they had.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
     private readonly Lock writing = new();
-    private readonly Dictionary<string, Account> accounts = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, BudgetAccount> accounts = new(StringComparer.Ordinal);
+    private readonly long began = clock.GetTimestamp();
+    private readonly string process = Guid.NewGuid().ToString("N");
     private volatile IReadOnlyList<ModelBudget>? budgets;
+    private long asked;
+    private TimeSpan askedAt;
 
     /// <summary>Null until the API has told.</summary>
     public IReadOnlyList<ModelBudget>? Budgets => budgets;
 
-    /// <summary>Sets aside what a call can cost at most.</summary>
-    /// <param name="canAsk">Whether more may be had by asking.</param>
+    /// <summary>Since the book was opened. It never goes back, and nobody sets it.</summary>
+    private TimeSpan Now => clock.GetElapsedTime(began);
+
+    /// <summary>Sets aside what a call can take at most, of each budget that is for the caller or of none.</summary>
+    /// <param name="canAsk">Whether asking may help: what is left, as far as it is known, would do.</param>
     /// <returns>What stands in the way; null where it is reserved.</returns>
-    public BudgetRefusal? Reserve(BudgetCaller caller, long micros, DateTimeOffset now, out Reservation? reservation, out bool canAsk)
+    public BudgetRefusal? Reserve(BudgetCaller caller, Charge most, out Reservation? reservation, out bool canAsk)
     {
-        (reservation, canAsk) = (null, false);
+        (reservation, canAsk) = (null, true);
         var known = budgets ?? [];
-        var charged = new List<Account>(known.Count);
+        var charged = new List<BudgetAccount>(known.Count);
         lock (writing)
         {
+            var now = Now;
             BudgetRefusal? refusal = null;
-            (ModelBudget, long Left)? tightest = null;
+            (ModelBudget Budget, long Left)? tightest = null;
             foreach (var budget in known)
             {
                 if (budget.Scope.Of(caller) is not { } subject) continue;
                 var account = Open(budget, subject, now);
                 charged.Add(account);
-                if (!budget.Hard || refusal is not null) continue;
-                var used = account.Used;
-                var left = account.Micros - used - micros + account.Free;
-                if (account.Until > now && used + micros <= account.Micros)
+                if (!budget.Hard) continue;
+                var (needed, used, isLeased) = (most.In(budget.Unit), account.Used(now), account.IsLeased(now));
+                long? left = isLeased ? Math.Max(0, account.Leased - used) + account.Free : null;
+                if (isLeased && used + needed <= account.Leased)
                 {
-                    if (tightest is null || left < tightest.Value.Left) tightest = (budget, left);
+                    if (tightest is not var (other, least) || (double)(left!.Value - needed) / budget.Limit < (double)least / other.Limit) tightest = (budget, left!.Value - needed);
                     continue;
                 }
 
-                account.Wanted = Math.Max(account.Wanted, used + micros - Math.Max(used, account.Until > now ? account.Micros : 0));
-                var isTold = account.Until > now;
-                canAsk = !isTold || account.Free > 0;
-                refusal = new BudgetRefusal(budget, isTold ? Math.Max(0, account.Micros - used) + account.Free : null, isTold ? account.ResetsAt : null);
+                account.Want(now, needed);
+                if (!canAsk) continue; // another has no room for it, whatever the API says
+                canAsk = left is null || left >= needed;
+                if (refusal is null || !canAsk) refusal = Refuse(account, needed, left, now);
             }
 
             if (refusal is not null) return refusal;
-            foreach (var account in charged) account.Reserved += micros;
-            reservation = new Reservation(charged, micros) { Tightest = tightest };
+            foreach (var account in charged) account.Reserve(now, most.In(account.Budget.Unit));
+            reservation = new Reservation(charged, most) { Tightest = tightest };
             return null;
         }
     }
 
-    /// <summary>What one attempt of the call did cost.</summary>
-    public void Spend(Reservation reservation, long micros)
+    /// <summary>What one attempt of the call did take.</summary>
+    public void Spend(Reservation reservation, Charge spent)
     {
         lock (writing)
         {
-            var reserved = Math.Min(micros, reservation.Micros);
-            reservation.Micros -= reserved;
-            foreach (var account in reservation.Accounts)
-            {
-                account.Reserved -= reserved;
-                account.Settled += micros;
-            }
+            var now = Now;
+            var reserved = new Charge(Math.Min(spent.Micros, reservation.Left.Micros), Math.Min(spent.Tokens, reservation.Left.Tokens));
+            reservation.Left = new Charge(reservation.Left.Micros - reserved.Micros, reservation.Left.Tokens - reserved.Tokens);
+            foreach (var account in reservation.Accounts) account.Settle(now, reserved.In(account.Budget.Unit), spent.In(account.Budget.Unit));
         }
     }
 
-    /// <summary>The call is over: what it did not cost is free again.</summary>
+    /// <summary>The call is over: what it did not take is free again.</summary>
     public void Release(Reservation reservation)
     {
         lock (writing)
         {
-            foreach (var account in reservation.Accounts) account.Reserved -= reservation.Micros;
-            reservation.Micros = 0;
+            var now = Now;
+            foreach (var account in reservation.Accounts) account.Settle(now, reservation.Left.In(account.Budget.Unit), 0);
+            reservation.Left = default;
         }
     }
 
     /// <summary>Spent by an earlier process, and not with the ledger yet.</summary>
-    public void Recover(BudgetCaller caller, long micros, DateTimeOffset now)
+    public void Recover(BudgetCaller caller, Charge spent)
     {
         lock (writing)
         {
+            var now = Now;
+
+            // What that process used within the minute is still leased to it.
             foreach (var budget in budgets ?? [])
-                if (budget.Scope.Of(caller) is { } subject) Open(budget, subject, now).Settled += micros;
+                if (!budget.IsOfMinute && budget.Scope.Of(caller) is { } subject) Open(budget, subject, now).Settle(now, 0, spent.In(budget.Unit));
         }
     }
 
     /// <summary>The ledger has it. Calls that were made before a budget was there are not in its account.</summary>
-    public void Acknowledge(BudgetCaller caller, long micros)
+    public void Acknowledge(BudgetCaller caller, Charge spent)
     {
         lock (writing)
         {
             foreach (var budget in budgets ?? [])
-                if (budget.Scope.Of(caller) is { } subject && accounts.TryGetValue(budget.Account(subject), out var account)) account.Acknowledged = Math.Min(account.Acknowledged + micros, account.Settled);
+                if (budget.Scope.Of(caller) is { } subject && accounts.TryGetValue(budget.Account(subject), out var account)) account.Acknowledge(spent.In(budget.Unit));
         }
     }
 
+    /// <summary>Whether there is what changes from second to second, and so is to be asked for as often.</summary>
+    public bool IsQuick
+    {
+        get { lock (writing) return accounts.Values.Any(account => account.Budget is { Hard: true, IsOfMinute: true }); }
+    }
+
     /// <summary>What is to be asked for, as things stand now.</summary>
-    public LeaseRequest Ask(string replica, DateTimeOffset now)
+    /// <param name="last">No call comes any more: all that is not used is given back.</param>
+    public LeaseRequest Ask(string replica, bool last = false)
     {
         lock (writing)
         {
-            foreach (var (name, idle) in accounts)
-                if (idle.Reserved == 0 && idle.Settled == idle.Acknowledged && now - idle.AskedAt > Idle) accounts.Remove(name);
-            return new LeaseRequest(replica, [.. accounts.Values.Where(account => account.Budget.Hard).Select(account =>
-            {
-                // What it may use until the answer comes counts as held. Of what it has not used, half is given back each time, unless a call waits for more.
-                var unused = account.Until > now ? Math.Max(0, account.Micros - account.Used) : 0;
-                var kept = account.Wanted > 0 ? unused : unused / 2;
-                account.Micros -= unused - kept;
-                account.Free += unused - kept;
-                account.AskedAcknowledged = account.Acknowledged;
-                return new LeaseWish(account.Name, account.Reserved + account.Settled - account.Acknowledged + kept, account.Wanted);
-            })]);
+            var now = askedAt = Now;
+            foreach (var (name, account) in accounts)
+                if (account.IsIdle(now, account.Budget.IsOfMinute ? IdleOfMinute : Idle)) accounts.Remove(name);
+            return new LeaseRequest(replica, process, ++asked, [.. accounts.Values.Where(account => account.Budget.Hard).Select(account => account.Ask(now, account.Budget.IsOfMinute ? GiveBackOfMinute : GiveBack, last))]);
         }
     }
 
@@ -144,52 +143,34 @@ public sealed class BudgetBook
         {
             budgets = answer.Budgets;
             foreach (var lease in answer.Leases)
-            {
-                if (!accounts.TryGetValue(lease.Account, out var account)) continue;
-
-                // What the ledger came to know since it was asked may be in the lease's account of it or not: it is counted as if it were not.
-                (account.Micros, account.Until, account.ResetsAt, account.Free, account.Spent) = (lease.Micros, lease.Until, lease.ResetsAt, lease.Free, lease.Spent);
-                account.Base = account.AskedAcknowledged;
-                account.Wanted = 0;
-            }
+                if (accounts.TryGetValue(lease.Account, out var account)) account.Take(lease, askedAt);
         }
     }
 
     /// <summary>How much of each budget is used, as far as it is known here: spent, reserved and settled.</summary>
     public IReadOnlyList<(ModelBudget Budget, string Account, long Used)> Uses()
     {
-        lock (writing) return [.. accounts.Values.Select(account => (account.Budget, account.Name, account.Spent + account.Used))];
+        lock (writing)
+        {
+            var now = Now;
+            return [.. accounts.Values.Select(account => (account.Budget, account.Name, account.Spent + account.Used(now)))];
+        }
     }
 
-    private Account Open(ModelBudget budget, string subject, DateTimeOffset now)
+    private static BudgetRefusal Refuse(BudgetAccount account, long needed, long? left, TimeSpan now)
+    {
+        var budget = account.Budget;
+        if (left is null) return new BudgetRefusal(budget, needed, null, null, null);
+        TimeSpan? room = needed > budget.Limit ? null : left >= needed ? Soon : account.RoomIn(now, needed - left.Value);
+        return new BudgetRefusal(budget, needed, left, budget.IsOfMinute ? null : account.ResetsAt, room);
+    }
+
+    private BudgetAccount Open(ModelBudget budget, string subject, TimeSpan now)
     {
         var name = budget.Account(subject);
-        if (!accounts.TryGetValue(name, out var account)) accounts[name] = account = new Account(name);
+        if (!accounts.TryGetValue(name, out var account) || !account.IsOf(budget)) accounts[name] = account = new BudgetAccount(name, budget);
         account.Budget = budget; // as it is now: a policy may have changed
-        account.AskedAt = now;
+        account.CalledAt = now;
         return account;
-    }
-
-    internal sealed class Account(string name)
-    {
-        public ModelBudget Budget { get; set; } = null!;
-        public string Name => name;
-
-        /// <summary>Of the lease.</summary>
-        public long Micros { get; set; }
-        public DateTimeOffset Until { get; set; }
-        public DateTimeOffset ResetsAt { get; set; }
-        public long Free { get; set; }
-        public long Spent { get; set; }
-
-        /// <summary>What the ledger had acknowledged when the lease was asked for: all that was settled after is used of it.</summary>
-        public long Base { get; set; }
-        public long AskedAcknowledged { get; set; }
-        public long Reserved { get; set; }
-        public long Settled { get; set; }
-        public long Acknowledged { get; set; }
-        public long Wanted { get; set; }
-        public DateTimeOffset AskedAt { get; set; }
-        public long Used => Reserved + Settled - Base;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Fabrik.Gateway.Budgets;
 
@@ -22,6 +23,10 @@ public enum BudgetSubject
 /// <param name="Name">Null: each has the budget for itself.</param>
 public sealed record BudgetScope(BudgetSubject Subject, string? Name)
 {
+    /// <summary>Each one has the budget for itself.</summary>
+    [JsonIgnore]
+    public bool IsOfEach => Subject != BudgetSubject.Cluster && Name is null;
+
     /// <returns>Null where it is none.</returns>
     public static BudgetScope? Parse(string? text)
     {
@@ -55,24 +60,27 @@ public sealed record BudgetCaller(string? Namespace, string? Project, string? Ke
 {
     public static BudgetCaller Of(UsageEvent row) => new(row.Namespace, row.Project, row.KeyId, row.Change, row.Arm, row.RunId);
 
-    /// <summary>The same out of an event's JSON, and what it cost, in millionths: these stand first in it, and no more of it is read.</summary>
+    /// <summary>The same out of an event's JSON, and what it took: these stand first in it, and no more of it is read.</summary>
     /// <exception cref="JsonException">It is no event.</exception>
-    public static BudgetCaller Read(ReadOnlySpan<byte> json, out long micros)
+    public static BudgetCaller Read(ReadOnlySpan<byte> json, out Charge charge)
     {
         string? @namespace = null, project = null, key = null, change = null, arm = null, run = null;
-        micros = 0;
+        (long? micros, long? tokens) = (null, null);
         var reader = new Utf8JsonReader(json);
         reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        while ((micros is null || tokens is null) && reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("costMicros"u8))
             {
                 reader.Read();
                 micros = reader.GetInt64();
-                break;
             }
-
-            if (reader.ValueTextEquals("runId"u8)) run = Text(ref reader);
+            else if (reader.ValueTextEquals("tokens"u8))
+            {
+                reader.Read();
+                tokens = JsonSerializer.Deserialize(ref reader, GatewayJson.Default.TokenCounts).All;
+            }
+            else if (reader.ValueTextEquals("runId"u8)) run = Text(ref reader);
             else if (reader.ValueTextEquals("keyId"u8)) key = Text(ref reader);
             else if (reader.ValueTextEquals("namespace"u8)) @namespace = Text(ref reader);
             else if (reader.ValueTextEquals("project"u8)) project = Text(ref reader);
@@ -81,6 +89,7 @@ public sealed record BudgetCaller(string? Namespace, string? Project, string? Ke
             else reader.Skip();
         }
 
+        charge = new Charge(micros ?? 0, tokens ?? 0);
         return new BudgetCaller(@namespace, project, key, change, arm, run);
 
         static string? Text(ref Utf8JsonReader reader)

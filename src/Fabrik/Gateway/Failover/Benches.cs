@@ -85,17 +85,11 @@ public sealed class Benches
         }
     }
 
-    /// <summary>An answer that is a success ends what was held against the target.</summary>
-    public void Succeeded(Target target, string model)
-    {
-        if (benches.Count == 0) return;
-        string[] names = [target.Provider, KeyName(target), ModelName(target, model)];
-        if (!names.Any(benches.ContainsKey)) return;
-        Write(held =>
-        {
-            foreach (var name in names) held.Remove(name);
-        });
-    }
+    /// <summary>A stream whose content has begun: others may ask again, but what was held against the target counts until it has also ended well.</summary>
+    public void Began(Target target, string model) => Change(target, model, (held, name, bench) => held[name] = bench with { Until = DateTimeOffset.MinValue });
+
+    /// <summary>An answer that is a whole success ends what was held against the target.</summary>
+    public void Succeeded(Target target, string model) => Change(target, model, (held, name, _) => held.Remove(name));
 
     /// <summary>A key that was changed is a new one.</summary>
     public void Forget(string provider, string key)
@@ -107,11 +101,19 @@ public sealed class Benches
         });
     }
 
+    /// <summary>How much is held against anybody, over or not.</summary>
+    public int Kept => benches.Count;
+
     /// <summary>All that is set aside now, for people.</summary>
     public IEnumerable<(string Name, DateTimeOffset Until, string Why)> Now(DateTimeOffset now) => benches.Where(one => one.Value.Until > now).Select(one => (one.Key, one.Value.Until, one.Value.Why));
 
     /// <summary>While one call tries what was set aside, others do not: they would all fail if it still does.</summary>
-    private void Probe(Target target, string model, DateTimeOffset now)
+    private void Probe(Target target, string model, DateTimeOffset now) => Change(target, model, (held, name, bench) =>
+    {
+        if (bench.Until > DateTimeOffset.MinValue) held[name] = bench with { Until = now + First };
+    });
+
+    private void Change(Target target, string model, Action<Dictionary<string, Bench>, string, Bench> change)
     {
         if (benches.Count == 0) return;
         string[] names = [target.Provider, KeyName(target), ModelName(target, model)];
@@ -119,7 +121,7 @@ public sealed class Benches
         Write(held =>
         {
             foreach (var name in names)
-                if (held.TryGetValue(name, out var bench) && bench.Until > DateTimeOffset.MinValue) held[name] = bench with { Until = now + First };
+                if (held.TryGetValue(name, out var bench)) change(held, name, bench);
         });
     }
 

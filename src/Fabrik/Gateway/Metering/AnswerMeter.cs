@@ -26,6 +26,7 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
 {
     private const int Deepest = 256;
     private const int LongestName = 256;
+    private bool ended;
 
     public UsageTally Usage { get; } = new();
     public string? ServedModel { get; private set; }
@@ -36,6 +37,9 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
 
     /// <summary>UTF-8 bytes of text that passed, from which output is estimated where the provider tells none.</summary>
     public long OutputBytes { get; private set; }
+
+    /// <summary>Whether the provider has told all that was generated: what Anthropic's first event has is only the count so far.</summary>
+    public bool HasOutput => Usage.HasOutput && (format == WireFormat.OpenAi || ended);
 
     /// <summary>Where the event last read has a member <c>usage</c> at its top, without the value's content: from and to, in its data. None: null.</summary>
     public Range? NullUsageAt { get; private set; }
@@ -79,15 +83,20 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
         try
         {
             var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = Deepest });
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return false;
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName) Top(ref reader);
-            return true;
+            ended = reader.Read() && reader.TokenType == JsonTokenType.StartObject;
+            while (ended && reader.Read() && reader.TokenType == JsonTokenType.PropertyName) Top(ref reader);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return false;
+            ended = false;
         }
+
+        if (!HasOutput) Estimate(body.Length);
+        return ended;
     }
+
+    /// <summary>Of text that was not read by itself, whatever else is around it.</summary>
+    public void Estimate(long bytes) => OutputBytes = Math.Max(OutputBytes, bytes);
 
     private void Top(ref Utf8JsonReader reader)
     {
@@ -170,6 +179,7 @@ public sealed class AnswerMeter(WireFormat format, Operation operation)
             else if (reader.ValueTextEquals("usage"u8))
             {
                 reader.Read();
+                ended |= reader.TokenType == JsonTokenType.StartObject;
                 Usage.Read(ref reader);
             }
             else if (reader.ValueTextEquals("delta"u8))

@@ -78,12 +78,16 @@ public sealed class ModelPriceBook
         return (long)Math.Round(micros, MidpointRounding.AwayFromZero);
     }
 
+    /// <summary>Tokens that a call can generate at most.</summary>
+    /// <param name="output">That it asks for; null: what the model can give.</param>
+    public static long MostOutputOf(ModelPrice price, long? output) => Math.Min(output ?? long.MaxValue, price.MaxOutput ?? output ?? MostOutput);
+
     /// <summary>What a call can cost at most.</summary>
     /// <param name="input">Tokens; it cannot read more.</param>
     /// <param name="output">Tokens; null: what the model can give.</param>
     public static long MostMicros(ModelPrice price, long input, long? output)
     {
-        var most = Math.Min(output ?? long.MaxValue, price.MaxOutput ?? output ?? MostOutput);
+        var most = MostOutputOf(price, output);
         var micros = 0m;
         foreach (var step in price.Above.Cast<TokenPrices>().Prepend(price))
             if (step is not PriceStep above || input > above.Tokens) micros = Math.Max(micros, (input * step.DearestInput) + (most * step.Output));

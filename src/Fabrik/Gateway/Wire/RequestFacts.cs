@@ -8,6 +8,7 @@ public sealed record RequestFacts
 {
     private const int Deepest = 256;
     private const int LongestModel = 256;
+    private const string AddedOptions = "\"stream_options\":{\"include_usage\":true},";
 
     public required string Model { get; init; }
     public bool Stream { get; init; }
@@ -45,11 +46,39 @@ public sealed record RequestFacts
         }
     }
 
+    /// <summary>What can be known of a call whose API is not: the model, where its body is JSON that names one.</summary>
+    public static RequestFacts ReadOther(ReadOnlySpan<byte> body)
+    {
+        var (model, stream) = ("", false);
+        try
+        {
+            var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = Deepest });
+            if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            {
+                while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+                {
+                    var (isModel, isStream) = (reader.ValueTextEquals("model"u8), reader.ValueTextEquals("stream"u8));
+                    reader.Read();
+                    if (isModel && reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= LongestModel) model = reader.GetString()!;
+                    else if (isStream) stream = reader.TokenType == JsonTokenType.True;
+                    reader.Skip();
+                }
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // A file, or a form: it is the provider's to understand.
+        }
+
+        return new RequestFacts { Operation = Operation.Other, Model = model, Stream = stream };
+    }
+
     /// <summary>The body as it is sent on: what the gateway needs is put in, all else stays byte for byte.</summary>
     /// <param name="body">That was read.</param>
     /// <param name="model">Another model than the client named; null for the same.</param>
+    /// <param name="isOwned">The key is one project's alone, so that whether a response is stored is its own affair.</param>
     /// <returns>Null where nothing is to be rewritten.</returns>
-    public byte[]? Rewrite(ReadOnlySpan<byte> body, string? model)
+    public byte[]? Rewrite(ReadOnlySpan<byte> body, string? model, bool isOwned = false)
     {
         var edits = new List<(Range At, string Text)>();
         if (model is not null && model != Model) edits.Add((ModelAt, JsonSerializer.Serialize(model, WireJson.Default.String)));
@@ -58,11 +87,19 @@ public sealed record RequestFacts
             if (IncludeUsageAt is { } value) edits.Add((value, "true"));
             else if (StreamOptionsAt is { } options && body[options.Start.Value] == '{') edits.Add((new Range(options.Start.Value + 1, options.Start.Value + 1), IsEmpty(body[options]) ? "\"include_usage\":true" : "\"include_usage\":true,"));
             else if (StreamOptionsAt is { } none) edits.Add((none, "{\"include_usage\":true}"));
-            else edits.Add((First(body), "\"stream_options\":{\"include_usage\":true},"));
+            else edits.Add((First(body), AddedOptions));
         }
 
-        if (Operation == Operation.Responses && !SaysStore) edits.Add((First(body), "\"store\":false,"));
+        if (Operation == Operation.Responses && !SaysStore && !isOwned) edits.Add((First(body), "\"store\":false,"));
         return edits.Count == 0 ? null : Apply(body, edits);
+    }
+
+    /// <summary>A body that was sent on, without the wish for usage that the gateway put in: some providers refuse the field.</summary>
+    /// <returns>Null where it has none.</returns>
+    public static byte[]? WithoutUsage(ReadOnlySpan<byte> sent)
+    {
+        var (at, added) = (First(sent).Start.Value, Encoding.UTF8.GetBytes(AddedOptions));
+        return sent[at..].StartsWith(added) ? [.. sent[..at], .. sent[(at + added.Length)..]] : null;
     }
 
     private static RequestFacts Scan(Operation operation, ReadOnlySpan<byte> body)

@@ -20,6 +20,9 @@ public sealed record WireError(int Status, string Type, string Code, string Mess
 
     public static WireError Spent(WireFormat? format, string code, string message) => new(429, format == WireFormat.Anthropic ? "rate_limit_error" : "insufficient_quota", code, message);
 
+    /// <param name="what">That there may be only so many of in a minute, as OpenAI has it for a type: requests, tokens.</param>
+    public static WireError Limited(WireFormat? format, string what, string message) => new(429, format == WireFormat.Anthropic ? "rate_limit_error" : what, "rate_limit_exceeded", message);
+
     public static WireError Unavailable(WireFormat? format, string code, string message) => new(503, format == WireFormat.Anthropic ? "overloaded_error" : "server_error", code, message);
 
     public static WireError BadGateway(string code, string message, int status = 502) => new(status, status == 504 ? "timeout_error" : "api_error", code, message);
