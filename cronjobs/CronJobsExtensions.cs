@@ -25,7 +25,6 @@ public static class CronJobsExtensions
         services.AddHostedService<Leading>();
         services.AddUsage(options);
         services.AddSingleton<MemberReader>();
-        services.AddSingleton<ModelCallStore>();
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<ProfileStore>();
