@@ -56,6 +56,7 @@ internal sealed class ApiHost : IAsyncDisposable
     public Task<HttpResponseMessage> SendAsync(string path, string? token = "reader", HttpMethod? method = null, HttpContent? content = null)
     {
         var request = new HttpRequestMessage(method ?? HttpMethod.Get, path) { Content = content };
+        request.Headers.ExpectContinue = content is not null; // a refusal before the body is read must not meet a body that is still written
         if (token is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return http.SendAsync(request);
     }

@@ -31,20 +31,20 @@ public sealed class GatewayStatusTests : IAsyncLifetime
         var shown = await RunAsync("status");
         shown.Code.ShouldBe(0, shown.Error);
         var lines = shown.Out.Split(Environment.NewLine);
-        lines[0].ShouldStartWith("REPLICA     STATE     UP");
-        lines[1].ShouldStartWith("gateway-0   serving");
+        lines[0].ShouldStartWith("REPLICA ");
+        lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[..2].ShouldBe([Environment.MachineName, "serving"]);
         lines.Single(line => line.StartsWith("first ", StringComparison.Ordinal)).ShouldContain("set aside for ");
         lines.Single(line => line.StartsWith("first-messages ", StringComparison.Ordinal)).ShouldContain("good");
         lines.Single(line => line.StartsWith("second ", StringComparison.Ordinal)).ShouldContain("good");
         shown.Error.ShouldContain("next: try what is set aside: fabrik gateway test");
-        await Wait.UntilAsync("what waits to be shown", async () => (await RunAsync("status")) is var now && now.Out.Contains(", oldest ", StringComparison.Ordinal) && now.Error.Contains("usage waits on gateway-0", StringComparison.Ordinal));
+        await Wait.UntilAsync("what waits to be shown", async () => (await RunAsync("status")) is var now && now.Out.Contains(", oldest ", StringComparison.Ordinal) && now.Error.Contains($"usage waits on {Environment.MachineName}", StringComparison.Ordinal));
 
         var json = await RunAsync("status", "-o", "json");
         var first = JsonDocument.Parse(json.Out).RootElement.GetProperty("items")[0].GetProperty("providers").EnumerateArray().First(provider => provider.GetProperty("name").GetString() == "first");
         first.GetProperty("keys")[0].GetProperty("bench").GetProperty("why").GetString().ShouldNotBeNullOrEmpty();
         (json.Out + shown.Out).ShouldNotContain("sk-");
         (json.Out + shown.Out).ShouldNotContain("search"); // nothing of callers
-        (await RunAsync("status", "-o", "name")).Out.Trim().ShouldBe("gateway/gateway-0");
+        (await RunAsync("status", "-o", "name")).Out.Trim().ShouldBe($"gateway/{Environment.MachineName}");
     }
 
     [Fact]
@@ -68,11 +68,10 @@ public sealed class GatewayStatusTests : IAsyncLifetime
         var second = await bench.StartGatewayAsync("gateway-1");
         var both = await Command.RunAsync(["gateway", "status", "--gateway", first.AbsoluteUri, "--gateway", second.AbsoluteUri]);
         both.Code.ShouldBe(0, both.Error);
-        both.Out.ShouldContain("gateway-0");
-        both.Out.ShouldContain("gateway-1");
+        both.Out.Split("serving").Length.ShouldBe(3);
         await bench.StopGatewayAsync();
         var one = await Command.RunAsync(["gateway", "status", "--gateway", first.AbsoluteUri, "--gateway", second.AbsoluteUri]);
-        (one.Code, one.Out.Contains("gateway-0", StringComparison.Ordinal)).ShouldBe((1, true));
+        (one.Code, one.Out.Split("serving").Length).ShouldBe((1, 2));
         one.Error.ShouldContain(second.AbsoluteUri);
         var none = await Command.RunAsync(["gateway", "status", "--gateway", second.AbsoluteUri]);
         (none.Code, none.Out).ShouldBe((1, ""));

@@ -47,7 +47,7 @@ public sealed class LostApiTests
         await setup.CallAsync(HttpStatusCode.OK);
         await setup.ArrivedAsync(1);
         using var other = setup.Open();
-        other.Execute("ALTER TABLE model_calls RENAME TO gone");
+        other.Execute("ALTER TABLE model_calls RENAME TO gone; ALTER TABLE account_days RENAME TO gone_days");
         for (var second = 0; second < 20; second++)
         {
             await setup.CallAsync(HttpStatusCode.OK);
@@ -59,7 +59,7 @@ public sealed class LostApiTests
         refused.ShouldContain("budget_unknown");
         await setup.ReadyAsync();
 
-        other.Execute("ALTER TABLE gone RENAME TO model_calls");
+        other.Execute("ALTER TABLE gone RENAME TO model_calls; ALTER TABLE gone_days RENAME TO account_days");
         await Wait.UntilAsync("a call to be taken again", async () =>
         {
             using var answer = await setup.AskAsync();

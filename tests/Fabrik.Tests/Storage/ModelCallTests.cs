@@ -132,7 +132,7 @@ public class ModelCallTests
         string[] tables = ["call_hours", "run_hours", "account_days", "(SELECT id, first_of_call, first_of_model FROM model_calls)"];
         var before = tables.Select(Read).ToArray();
         temporary.Database.Write((connection, transaction) => connection.Execute("""
-            DROP TABLE call_hours; DROP TABLE run_hours; DROP TABLE account_days; DROP TABLE budget_thresholds; DROP TABLE budget_refusals; DROP TABLE leases_handed_out;
+            DROP TABLE call_hours; DROP TABLE run_hours; DROP TABLE account_days; DROP TABLE budget_thresholds; DROP TABLE budget_refusals; DROP TABLE leases_handed_out; DROP TABLE run_ends;
             ALTER TABLE model_calls DROP COLUMN first_of_call; ALTER TABLE model_calls DROP COLUMN first_of_model; DELETE FROM schema_version WHERE number >= 8
             """, transaction: transaction));
         temporary.Reopen();
