@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Fabrik.CronJobs.Decisions;
 using Fabrik.Experiments;
 using Fabrik.Gateway.Budgets;
 using Fabrik.Gateway.Prices;
@@ -14,7 +15,7 @@ namespace Fabrik.CronJobs.Budgets;
 /// One look at the budgets. Each threshold is told once for a period and a limit: it is written down as reached, told by an Event whose name
 /// follows from what it tells, and written down as told. A kill between any two of these leads to the same Event again, which exists already.
 /// </summary>
-public sealed partial class BudgetTurn(KubernetesClient cluster, BudgetStore store, TimeProvider clock, ILogger<BudgetTurn> logger)
+public sealed partial class BudgetTurn(KubernetesClient cluster, OptimizerObjects objects, BudgetStore store, TimeProvider clock, ILogger<BudgetTurn> logger)
 {
     /// <summary>Where Kubernetes wants Events about what is in no namespace.</summary>
     private const string EventNamespace = "default";
@@ -31,8 +32,7 @@ public sealed partial class BudgetTurn(KubernetesClient cluster, BudgetStore sto
     /// <exception cref="KubernetesException">The policy was not told, or not written.</exception>
     public async Task<bool> TakeAsync(CancellationToken ct)
     {
-        if (await PolicyAsync(ct) is not { } found) return true;
-        var (uid, policy) = found;
+        if (await objects.FindPolicyAsync(ct) is not { } policy) return true;
         var now = clock.GetUtcNow();
         ModelBudget[] budgets = [.. policy.Spec.Budgets.Select(budget => ModelBudget.Of(budget, ModelPriceBook.Default.Currency)).OfType<ModelBudget>()];
         var states = store.States(budgets, BudgetState.Thresholds[0] / 100.0, MostSubjects, now);
@@ -41,26 +41,13 @@ public sealed partial class BudgetTurn(KubernetesClient cluster, BudgetStore sto
         {
             // Of several that were passed at once the highest says it all.
             var highest = untold[state.Account].MaxBy(one => one.Percent)!;
-            await TellAsync(state, highest, uid, ct);
+            await TellAsync(state, highest, policy.Metadata.Uid, ct);
             store.Told(highest, now);
         }
 
         var spent = BudgetState.Exhausted(states);
         if (!spent.SequenceEqual(policy.Status.ExhaustedBudgets, StringComparer.Ordinal)) await WriteAsync(policy, spent, ct);
         return true;
-    }
-
-    private async Task<(string? Uid, OptimizerPolicy Policy)?> PolicyAsync(CancellationToken ct)
-    {
-        try
-        {
-            var found = await cluster.GetAsync(Kinds.OptimizerPolicy, null, Names.PolicyName, ct);
-            return (found.Uid, ObjectJson.Policy(found.Json));
-        }
-        catch (KubernetesException e) when (e.IsNotFound)
-        {
-            return null;
-        }
     }
 
     private async Task WriteAsync(OptimizerPolicy policy, IReadOnlyList<string> spent, CancellationToken ct)
@@ -75,23 +62,11 @@ public sealed partial class BudgetTurn(KubernetesClient cluster, BudgetStore sto
     private async Task TellAsync(BudgetState state, ThresholdReached reached, string? uid, CancellationToken ct)
     {
         var message = Message(state, reached.Percent);
-        var at = clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        var about = new JsonObject { ["kind"] = Kinds.OptimizerPolicy.Kind, ["name"] = Names.PolicyName, ["uid"] = uid };
         try
         {
-            await cluster.CreateAsync(Kinds.Event, EventNamespace, new JsonObject
-            {
-                ["apiVersion"] = "v1",
-                ["kind"] = "Event",
-                ["metadata"] = new JsonObject { ["name"] = EventName(reached), ["namespace"] = EventNamespace },
-                ["involvedObject"] = new JsonObject { ["apiVersion"] = Names.ApiVersion, ["kind"] = Kinds.OptimizerPolicy.Kind, ["name"] = Names.PolicyName, ["uid"] = uid },
-                ["type"] = reached.Percent >= WarnFrom ? "Warning" : "Normal",
-                ["reason"] = reached.Percent == 100 ? "BudgetSpent" : "BudgetThreshold",
-                ["message"] = message,
-                ["source"] = new JsonObject { ["component"] = "fabrik" },
-                ["firstTimestamp"] = at,
-                ["lastTimestamp"] = at,
-                ["count"] = 1,
-            }, ct, new WriteOptions { FieldManager = Names.FieldManager });
+            await Told.EventAsync(
+                cluster, EventNamespace, EventName(reached), about, reached.Percent >= WarnFrom, reached.Percent == 100 ? "BudgetSpent" : "BudgetThreshold", message, clock.GetUtcNow(), ct);
         }
         catch (KubernetesException e) when (e.IsAlreadyExists)
         {

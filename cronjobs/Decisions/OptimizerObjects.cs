@@ -31,15 +31,19 @@ public sealed partial class OptimizerObjects(KubernetesClient cluster, ILogger<O
 
     /// <summary>The defaults where there is none.</summary>
     /// <exception cref="KubernetesException">The API server did not tell it.</exception>
-    public async Task<PolicySpec> PolicyAsync(CancellationToken ct)
+    public async Task<PolicySpec> PolicyAsync(CancellationToken ct) => (await FindPolicyAsync(ct))?.Spec ?? new PolicySpec();
+
+    /// <returns>Null where there is none.</returns>
+    /// <exception cref="KubernetesException">The API server did not tell it.</exception>
+    public async Task<OptimizerPolicy?> FindPolicyAsync(CancellationToken ct)
     {
         try
         {
-            return ObjectJson.Policy((await cluster.GetAsync(Kinds.OptimizerPolicy, null, Names.PolicyName, ct)).Json).Spec;
+            return ObjectJson.Policy((await cluster.GetAsync(Kinds.OptimizerPolicy, null, Names.PolicyName, ct)).Json);
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
-            return new PolicySpec();
+            return null;
         }
     }
 

@@ -102,31 +102,12 @@ public sealed partial class OptimizerTurn(
     /// <summary>An Event on the change, for kubectl describe. It is a courtesy: the record does not depend on it.</summary>
     private async Task TellAsync(Step step, Transition transition, CancellationToken ct)
     {
-        var at = transition.At.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+        var about = new JsonObject { ["kind"] = Kinds.OptimizationChange.Kind, ["namespace"] = Names.SystemNamespace, ["name"] = step.Change.Name, ["uid"] = step.Change.Metadata.Uid };
         var reason = step.From == step.To ? "Updated" : step.To.ToString();
+        var message = step.Next.Reason is { Length: > 1000 } text ? text[..1000] : step.Next.Reason;
         try
         {
-            await cluster.CreateAsync(Kinds.Event, Names.SystemNamespace, new JsonObject
-            {
-                ["apiVersion"] = "v1",
-                ["kind"] = "Event",
-                ["metadata"] = new JsonObject { ["name"] = $"{step.Change.Name}.{transition.Id[^12..]}", ["namespace"] = Names.SystemNamespace },
-                ["involvedObject"] = new JsonObject
-                {
-                    ["apiVersion"] = Names.ApiVersion,
-                    ["kind"] = Kinds.OptimizationChange.Kind,
-                    ["namespace"] = Names.SystemNamespace,
-                    ["name"] = step.Change.Name,
-                    ["uid"] = step.Change.Metadata.Uid,
-                },
-                ["type"] = step.Incident is null ? "Normal" : "Warning",
-                ["reason"] = reason,
-                ["message"] = step.Next.Reason is { Length: > 1000 } reasonText ? reasonText[..1000] : step.Next.Reason,
-                ["source"] = new JsonObject { ["component"] = "fabrik" },
-                ["firstTimestamp"] = at,
-                ["lastTimestamp"] = at,
-                ["count"] = 1,
-            }, ct, new WriteOptions { FieldManager = Names.FieldManager });
+            await Told.EventAsync(cluster, Names.SystemNamespace, $"{step.Change.Name}.{transition.Id[^12..]}", about, step.Incident is not null, reason, message, transition.At, ct);
         }
         catch (KubernetesException e)
         {

@@ -126,11 +126,9 @@ internal sealed partial class BudgetKeeper(BudgetBook book, UsageSpool spool, Ap
         }
     }
 
-    /// <summary>Of a budget that each has for itself the one that is nearest to its end.</summary>
     private void Tell()
     {
-        foreach (var budget in book.Uses().GroupBy(use => use.Budget, use => use.Used))
-            metrics.BudgetUsed(budget.Key.Name, budget.Key.Limit == 0 ? 1 : Math.Min(1, (double)budget.Max() / budget.Key.Limit));
+        foreach (var (name, part) in book.Parts()) metrics.BudgetUsed(name, part);
     }
 
     private static partial class Log

@@ -20,8 +20,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
     {
         if (Interlocked.Exchange(ref settled, 1) != 0) return;
         (row.Tokens, row.Estimated, row.CostMicros) = (default, false, 0);
-        (row.Outcome, row.Error, row.Status) = (outcome, word, status);
-        End();
+        End(outcome, word, status);
     }
 
     /// <summary>An answer that began.</summary>
@@ -36,8 +35,7 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
         {
             // Nobody has told what it costs, and a file's bytes are no tokens: flagged, so that no zero looks like a price.
             (row.Tokens, row.Estimated, row.PriceUnknown, row.CostMicros) = (default, true, true, 0);
-            (row.Outcome, row.Error, row.Status) = (outcome, word, status);
-            End();
+            End(outcome, word, status);
             return;
         }
 
@@ -57,12 +55,12 @@ internal sealed class Attempt(Ledger ledger, SpoolTicket ticket, UsageEvent row,
 
         if (!estimated) parts = meter.Usage.Parts(call.Format);
         (row.Tokens, row.Estimated) = (counts, estimated);
-        (row.Outcome, row.Error, row.Status) = (outcome, word, status);
-        End();
+        End(outcome, word, status);
     }
 
-    private void End()
+    private void End(AttemptOutcome outcome, string? word, int? status)
     {
+        (row.Outcome, row.Error, row.Status) = (outcome, word, status);
         row.LatencyMs = clock.GetElapsedTime(start).TotalMilliseconds;
         ledger.Settle(ticket, row, call, parts);
     }

@@ -40,7 +40,8 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         var upstreams = all.Of(caller?.Project);
         var isOwned = upstreams.Owns(format);
         var operation = endpoint.Operation ?? Operation.Other;
-        if (operation == Operation.Other)
+        var isOther = operation == Operation.Other;
+        if (isOther)
         {
             if (all.Naming(caller?.Project, format, endpoint.ProviderPath) is not { } naming)
             {
@@ -64,7 +65,6 @@ internal sealed class CallEndpoint(IHttpForwarder forwarder, FailoverInvoker inv
         RequestFacts? facts = null;
         var body = ReadOnlyMemory<byte>.Empty;
         var model = "";
-        var isOther = operation == Operation.Other;
         if (http.Request.Method == HttpMethods.Post || isOther)
         {
             var most = upstreams.Config.Limits.RequestBytes;

@@ -69,17 +69,17 @@ internal sealed class Ledger(UsageSpool spool, PriceFile prices, BudgetBook budg
         (row.PriceUnknown, row.CostMicros) = (false, 0);
         foreach (var (model, tokens) in parts)
         {
-            var price = prices.Current.Of(model ?? row.ServedModel, row.SentModel);
-            row.PriceUnknown |= price.IsUnknown;
-            row.CostMicros += ModelPriceBook.MicrosOf(price, tokens, row.ServiceTier);
+            var (isUnknown, micros) = Priced(row, model ?? row.ServedModel, tokens);
+            (row.PriceUnknown, row.CostMicros) = (row.PriceUnknown | isUnknown, row.CostMicros + micros);
         }
     }
 
+    private void Price(UsageEvent row) => (row.PriceUnknown, row.CostMicros) = Priced(row, row.ServedModel, row.Tokens);
+
     /// <summary>By the model that answered, else the one that was asked.</summary>
-    private void Price(UsageEvent row)
+    private (bool IsUnknown, long Micros) Priced(UsageEvent row, string? served, in TokenCounts tokens)
     {
-        var price = prices.Current.Of(row.ServedModel, row.SentModel);
-        row.PriceUnknown = price.IsUnknown;
-        row.CostMicros = ModelPriceBook.MicrosOf(price, row.Tokens, row.ServiceTier);
+        var price = prices.Current.Of(served, row.SentModel);
+        return (price.IsUnknown, ModelPriceBook.MicrosOf(price, tokens, row.ServiceTier));
     }
 }

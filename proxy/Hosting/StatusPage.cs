@@ -19,13 +19,13 @@ internal sealed class StatusPage(ProviderFiles providers, Benches benches, Usage
     {
         var now = options.Clock.GetUtcNow();
         var (upstreams, held) = (providers.Current, benches.Now(now).ToDictionary(bench => bench.Name, StringComparer.Ordinal));
-        var (files, bytes, oldest) = spool.Waiting();
+        var ((files, bytes, oldest), used) = (spool.Waiting(), budgets.Parts());
         return new GatewayStatus(
             Environment.MachineName, Version, now, startedAt, drain.IsDraining, prices.Current.Version,
             [.. upstreams.Config.Providers.Select(provider => Provider(provider, upstreams, held))],
             new SpoolStatus(files, bytes, oldest, sender.Failing),
             budgets.Budgets is not null,
-            [.. (budgets.Budgets ?? []).Select(budget => new BudgetStatus(budget.Name, budget.Hard, budgets.Uses().Where(use => use.Budget.Name == budget.Name).Select(use => budget.Limit == 0 ? 1 : Math.Clamp((double)use.Used / budget.Limit, 0, 1)).DefaultIfEmpty().Max()))],
+            [.. (budgets.Budgets ?? []).Select(budget => new BudgetStatus(budget.Name, budget.Hard, used.GetValueOrDefault(budget.Name)))],
             new RunEndsStatus(ended.Count, feed.ToldAt));
     }
 

@@ -17,7 +17,6 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
     private readonly SpoolBatch batch = new();
-    private bool failing;
 
     /// <summary>Why the API does not take usage in now; null where it does.</summary>
     public string? Failing { get; private set; }
@@ -33,15 +32,13 @@ internal sealed partial class UsageSender(UsageSpool spool, ApiClient api, Budge
             {
                 var sent = await SendAsync(stoppingToken);
                 pause = Pause;
+                if (Failing is not null) Log.Again(logger);
                 Failing = null;
-                if (failing) Log.Again(logger);
-                failing = false;
                 if (sent > 0) continue;
             }
             catch (Exception e) when (e is HttpRequestException or IOException or UnauthorizedAccessException or JsonException || (e is OperationCanceledException && !stoppingToken.IsCancellationRequested))
             {
-                if (!failing) Log.Waiting(logger, options.Api, e.Message);
-                failing = true;
+                if (Failing is null) Log.Waiting(logger, options.Api, e.Message);
                 Failing = e.Message;
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }

@@ -40,7 +40,7 @@ internal sealed class CallSums
         foreach (var (kind, subject) in Accounts(one))
         {
             var day = (WireNames.Of(kind), subject, one.Currency, at - (at % Day));
-            days[day] = days.TryGetValue(day, out var charged) ? new Charge(charged.Micros + one.CostMicros, charged.Tokens + one.Tokens.All) : Charge.Of(one);
+            days[day] = days.GetValueOrDefault(day) + Charge.Of(one);
         }
     }
 
@@ -88,16 +88,7 @@ internal sealed class CallSums
         command.Set("@calls", sum.Calls);
         command.Set("@model_calls", sum.ModelCalls);
         command.Set("@attempts", sum.Attempts);
-        command.Set("@input", sum.Tokens.Input);
-        command.Set("@cache_read", sum.Tokens.CacheRead);
-        command.Set("@cache_write", sum.Tokens.CacheWrite);
-        command.Set("@cache_write_hour", sum.Tokens.CacheWriteHour);
-        command.Set("@output", sum.Tokens.Output);
-        command.Set("@reasoning", sum.Tokens.Reasoning);
-        command.Set("@web_searches", sum.Tokens.WebSearches);
-        command.Set("@estimated", sum.Estimated ? 1 : 0);
-        command.Set("@cost_micros", sum.Micros);
-        command.Set("@price_unknown", sum.PriceUnknown ? 1 : 0);
+        command.Set(sum.Tokens, sum.Estimated, sum.Micros, sum.PriceUnknown);
         command.ExecuteNonQuery();
     }
 

@@ -172,16 +172,7 @@ public sealed class ModelCallStore(Database database)
     {
         command.Set("@sent_model", one.SentModel);
         command.Set("@currency", one.Currency);
-        command.Set("@input", one.Tokens.Input);
-        command.Set("@cache_read", one.Tokens.CacheRead);
-        command.Set("@cache_write", one.Tokens.CacheWrite);
-        command.Set("@cache_write_hour", one.Tokens.CacheWriteHour);
-        command.Set("@output", one.Tokens.Output);
-        command.Set("@reasoning", one.Tokens.Reasoning);
-        command.Set("@web_searches", one.Tokens.WebSearches);
-        command.Set("@estimated", one.Estimated ? 1 : 0);
-        command.Set("@cost_micros", one.CostMicros);
-        command.Set("@price_unknown", one.PriceUnknown ? 1 : 0);
+        command.Set(one.Tokens, one.Estimated, one.CostMicros, one.PriceUnknown);
     }
 
     private static string Expression(CallGrouping by) => by switch

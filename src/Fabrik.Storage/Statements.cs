@@ -1,3 +1,4 @@
+using Fabrik.Gateway;
 using Microsoft.Data.Sqlite;
 
 namespace Fabrik.Storage;
@@ -11,6 +12,21 @@ internal static class Statements
         command.Transaction = transaction;
         command.CommandText = sql;
         return command;
+    }
+
+    /// <summary>What an attempt, or a sum of some, is counted and billed by.</summary>
+    public static void Set(this SqliteCommand command, in TokenCounts tokens, bool estimated, long costMicros, bool priceUnknown)
+    {
+        command.Set("@input", tokens.Input);
+        command.Set("@cache_read", tokens.CacheRead);
+        command.Set("@cache_write", tokens.CacheWrite);
+        command.Set("@cache_write_hour", tokens.CacheWriteHour);
+        command.Set("@output", tokens.Output);
+        command.Set("@reasoning", tokens.Reasoning);
+        command.Set("@web_searches", tokens.WebSearches);
+        command.Set("@estimated", estimated ? 1 : 0);
+        command.Set("@cost_micros", costMicros);
+        command.Set("@price_unknown", priceUnknown ? 1 : 0);
     }
 
     public static void Set(this SqliteCommand command, string name, object? value)

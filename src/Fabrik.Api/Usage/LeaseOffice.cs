@@ -43,7 +43,7 @@ internal sealed class LeaseOffice(BudgetStore store, TimeProvider clock)
 
     private void Refused(IReadOnlyList<ModelBudget> budgets, string account, DateTimeOffset now)
     {
-        if (budgets.FirstOrDefault(one => account == one.Name || account.StartsWith(one.Name + "/", StringComparison.Ordinal)) is not { IsOfMinute: false } budget) return;
+        if (budgets.FirstOrDefault(one => one.IsOf(account)) is not { IsOfMinute: false } budget) return;
         var from = BudgetPeriods.Now(budget.Period, now).From;
         lock (noting)
         {

@@ -99,9 +99,10 @@ public sealed class ExperimentState
     /// <param name="calls">By run id; of a run that called nothing there is no cost to compare.</param>
     public void Pay(IReadOnlyList<UnpaidRun> due, IReadOnlyDictionary<string, CallTotal> calls)
     {
+        var taken = due.Select(run => run.Seq).ToHashSet();
+        Unpaid.RemoveAll(run => taken.Contains(run.Seq));
         foreach (var run in due)
         {
-            Unpaid.Remove(run);
             if (!calls.TryGetValue(run.RunId, out var total) || total.Costs.All(one => one.Micros == 0)) continue;
             if (total is not { PriceUnknown: false, Costs: [var cost] } || (Currency ??= cost.Currency) != cost.Currency)
             {

@@ -21,7 +21,7 @@ public sealed class EndedRuns(int capacity = EndedRuns.DefaultCapacity)
 
     public int Count => hours.Count;
 
-    public bool Has(string runId) => !hours.IsEmpty && hours.ContainsKey(KeyOf(runId));
+    public bool Has(string runId) => hours.ContainsKey(KeyOf(runId));
 
     /// <returns>How many were dropped for want of room, although their tokens are valid: those that expire first.</returns>
     public int Take(IReadOnlyList<RunEnd> ends, DateTimeOffset now)

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dapper;
 using Fabrik.CronJobs.Budgets;
+using Fabrik.CronJobs.Decisions;
 using Fabrik.Experiments;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes;
@@ -122,7 +123,7 @@ public sealed class WatchBudgetsTests : IAsyncLifetime
 
     private void Spend(long micros) => new ModelCallStore(database.Database).Insert([Attempts.Of(++attempts, at: clock.GetUtcNow()) with { CostMicros = micros }]);
 
-    private async Task LookAsync() => (await new BudgetTurn(cluster.Client, Store, clock, NullLogger<BudgetTurn>.Instance).TakeAsync(Cancel)).ShouldBeTrue();
+    private async Task LookAsync() => (await new BudgetTurn(cluster.Client, new OptimizerObjects(cluster.Client, NullLogger<OptimizerObjects>.Instance), Store, clock, NullLogger<BudgetTurn>.Instance).TakeAsync(Cancel)).ShouldBeTrue();
 
     private Task PolicyAsync(params JsonObject[] budgets) => cluster.Client.PatchAsync(
         Kinds.OptimizerPolicy, null, Names.PolicyName, PatchType.Apply,

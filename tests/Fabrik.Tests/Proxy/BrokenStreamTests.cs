@@ -104,12 +104,7 @@ public sealed class BrokenStreamTests : IAsyncLifetime
     [Fact]
     public async Task Nonsense_in_a_chunk_and_a_missing_usage_are_passed_on_and_estimated()
     {
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync("data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"four\"}}]}\n\ndata: {nonsense\n\ndata: [DONE]\n\n");
-            return true;
-        };
+        bench.Provider.Streams("data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"four\"}}]}\n\ndata: {nonsense\n\ndata: [DONE]\n\n");
         using var answer = await bench.ChatAsync(stream: true);
         (await answer.Content.ReadAsStringAsync(Cancel)).ShouldContain("data: {nonsense\n\n");
         var row = (await bench.LedgerAsync(1)).ShouldHaveSingleItem();
@@ -119,17 +114,12 @@ public sealed class BrokenStreamTests : IAsyncLifetime
     [Fact]
     public async Task A_usage_that_anthropic_tells_several_times_is_never_added()
     {
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync(
-                "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0,\"output_tokens\":1}}}\n\n"
-                + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n"
-                + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"input_tokens\":10,\"cache_creation_input_tokens\":300,\"cache_read_input_tokens\":2000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":100,\"ephemeral_1h_input_tokens\":200},\"output_tokens\":40}}\n\n"
-                + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"input_tokens\":null,\"output_tokens\":55}}\n\n"
-                + "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
-            return true;
-        };
+        bench.Provider.Streams(
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0,\"output_tokens\":1}}}\n\n"
+            + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n"
+            + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"input_tokens\":10,\"cache_creation_input_tokens\":300,\"cache_read_input_tokens\":2000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":100,\"ephemeral_1h_input_tokens\":200},\"output_tokens\":40}}\n\n"
+            + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"input_tokens\":null,\"output_tokens\":55}}\n\n"
+            + "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
         using var answer = await bench.MessagesAsync(stream: true);
         await answer.Content.ReadAsStringAsync(Cancel);
         var row = (await bench.LedgerAsync(1)).ShouldHaveSingleItem();

@@ -86,12 +86,7 @@ public sealed class ComplaintTests : IAsyncLifetime
         bench.Provider.Pace = TimeSpan.FromMilliseconds(20);
         using (var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancel))
         using (var left = await bench.ChatAsync(stream: true, more: ",\"max_tokens\":5000", ct: leaving.Token)) await leaving.CancelAsync();
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync("data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n");
-            return true;
-        };
+        bench.Provider.Streams("data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n");
         using (var cut = await bench.ChatAsync(stream: true)) await cut.Content.ReadAsStringAsync(Cancel);
         await bench.LedgerAsync(3);
 
@@ -104,15 +99,10 @@ public sealed class ComplaintTests : IAsyncLifetime
     [Fact]
     public async Task The_count_in_a_messages_first_event_is_never_taken_for_the_count_at_its_end()
     {
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync(
-                "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n"
-                + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"forty bytes of text are about ten tokens\"}}\n\n"
-                + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
-            return true;
-        };
+        bench.Provider.Streams(
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n"
+            + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"forty bytes of text are about ten tokens\"}}\n\n"
+            + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
         using var answer = await bench.MessagesAsync(stream: true);
         await answer.Content.ReadAsStringAsync(Cancel);
         var row = (await bench.LedgerAsync(1)).ShouldHaveSingleItem();
@@ -122,15 +112,10 @@ public sealed class ComplaintTests : IAsyncLifetime
     [Fact]
     public async Task Tokens_that_a_message_tells_only_at_its_end_are_billed_though_it_began_with_none()
     {
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync(
-                "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}\n\n"
-                + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n"
-                + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"input_tokens\":700,\"cache_creation_input_tokens\":300,\"cache_read_input_tokens\":2000,\"output_tokens\":40}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
-            return true;
-        };
+        bench.Provider.Streams(
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}\n\n"
+            + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n"
+            + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"input_tokens\":700,\"cache_creation_input_tokens\":300,\"cache_read_input_tokens\":2000,\"output_tokens\":40}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
         using var answer = await bench.MessagesAsync(stream: true);
         await answer.Content.ReadAsStringAsync(Cancel);
         var row = (await bench.LedgerAsync(1)).ShouldHaveSingleItem();
@@ -318,12 +303,7 @@ public sealed class ComplaintTests : IAsyncLifetime
     [Fact]
     public async Task A_malformed_line_in_the_middle_costs_neither_the_rest_of_the_answer_nor_its_bill()
     {
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync("data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"ind\n\n: a comment\n\nnot a field at all\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":22}}\n\ndata: [DONE]\n\n");
-            return true;
-        };
+        bench.Provider.Streams("data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"ind\n\n: a comment\n\nnot a field at all\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":22}}\n\ndata: [DONE]\n\n");
         using var answer = await bench.ChatAsync(stream: true);
         (await answer.Content.ReadAsStringAsync(Cancel)).ShouldBe("data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"ind\n\n: a comment\n\nnot a field at all\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\n\ndata: [DONE]\n\n");
         var row = (await bench.LedgerAsync(1)).ShouldHaveSingleItem();

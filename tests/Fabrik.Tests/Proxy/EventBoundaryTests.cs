@@ -77,12 +77,7 @@ public sealed class EventBoundaryTests
         {
             var what = $"{name} error after {events} events";
             await using var bench = await GatewayBench.StartAsync(two: true, limits: Limits);
-            bench.Provider.Fault = async (http, _) =>
-            {
-                http.Response.ContentType = "text/event-stream";
-                await http.Response.WriteAsync(string.Concat(api.Events.Take(events)) + api.Overloaded, http.RequestAborted);
-                return true;
-            };
+            bench.Provider.Streams(string.Concat(api.Events.Take(events)) + api.Overloaded);
             using var answer = await bench.SendAsync(api.Path, api.Body);
             var text = await answer.Content.ReadAsStringAsync(Cancel);
             if (events <= api.Content)

@@ -99,14 +99,9 @@ public sealed class FailoverTests : IAsyncLifetime
     [InlineData("anthropic")]
     public async Task An_error_in_the_stream_before_any_content_is_no_answer_yet(string format)
     {
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync(format == "openai"
-                ? "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\ndata: {\"error\":{\"message\":\"broken\",\"type\":\"server_error\"}}\n\n"
-                : "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n");
-            return true;
-        };
+        bench.Provider.Streams(format == "openai"
+            ? "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\ndata: {\"error\":{\"message\":\"broken\",\"type\":\"server_error\"}}\n\n"
+            : "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n");
         using var answer = format == "openai" ? await bench.ChatAsync(stream: true) : await bench.MessagesAsync(stream: true);
         var text = await answer.Content.ReadAsStringAsync(Cancel);
         text.ShouldContain("word20");
@@ -141,14 +136,10 @@ public sealed class FailoverTests : IAsyncLifetime
     [InlineData("anthropic")]
     public async Task A_provider_whose_streams_break_off_within_their_content_is_set_aside_after_three(string format)
     {
-        bench.Provider.Fault = async (http, _) =>
-        {
-            http.Response.ContentType = "text/event-stream";
-            await http.Response.WriteAsync(format == "openai"
-                ? "data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n"
-                : "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"one\"}}\n\n");
-            return true; // an end without the event that ends it
-        };
+        // An end without the event that ends it.
+        bench.Provider.Streams(format == "openai"
+            ? "data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n"
+            : "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"one\"}}\n\n");
         for (var call = 0; call < 6; call++)
         {
             using var answer = format == "openai" ? await bench.ChatAsync(stream: true) : await bench.MessagesAsync(stream: true);

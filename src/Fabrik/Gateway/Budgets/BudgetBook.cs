@@ -78,7 +78,7 @@ public sealed class BudgetBook(TimeProvider clock)
         {
             var now = Now;
             var reserved = new Charge(Math.Min(spent.Micros, reservation.Left.Micros), Math.Min(spent.Tokens, reservation.Left.Tokens));
-            reservation.Left = new Charge(reservation.Left.Micros - reserved.Micros, reservation.Left.Tokens - reserved.Tokens);
+            reservation.Left -= reserved;
             foreach (var account in reservation.Accounts) account.Settle(now, reserved.In(account.Budget.Unit), spent.In(account.Budget.Unit));
         }
     }
@@ -156,6 +156,10 @@ public sealed class BudgetBook(TimeProvider clock)
             return [.. accounts.Values.Select(account => (account.Budget, account.Name, account.Spent + account.Used(now)))];
         }
     }
+
+    /// <summary>By budget, the part of it that is used, 0 to 1; of one that each has for itself the one that is nearest to its end.</summary>
+    public IReadOnlyDictionary<string, double> Parts() => Uses().GroupBy(use => use.Budget.Name, StringComparer.Ordinal)
+        .ToDictionary(same => same.Key, same => same.Max(use => use.Budget.Limit == 0 ? 1 : Math.Clamp((double)use.Used / use.Budget.Limit, 0, 1)), StringComparer.Ordinal);
 
     private static BudgetRefusal Refuse(BudgetAccount account, long needed, long? left, TimeSpan now)
     {

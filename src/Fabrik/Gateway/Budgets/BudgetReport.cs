@@ -24,7 +24,7 @@ public sealed record BudgetReport(
 
     /// <summary>Of a limit per minute.</summary>
     public static BudgetReport Of(ModelBudget budget, string? subject, AccountHolding holding) => budget.Hard
-        ? Of(budget, subject, holding.Used, holding.Leased, budget.Limit == 0 ? 100 : (int)Math.Min(100, (decimal)holding.Used * 100 / budget.Limit), false, null)
+        ? Of(budget, subject, holding.Used, holding.Leased, budget.PercentOf(holding.Used), false, null)
         : Of(budget, subject, null, 0, null, false, null);
 
     private static BudgetReport Of(ModelBudget budget, string? subject, long? used, long held, int? percent, bool refused, DateTimeOffset? resets) => new(

@@ -28,7 +28,7 @@ public sealed record BudgetState(ModelBudget Budget, string Subject, long Spent,
     {
         get
         {
-            var percent = Budget.Limit == 0 ? 100 : (int)Math.Min(100, (decimal)Spent * 100 / Budget.Limit);
+            var percent = Budget.PercentOf(Spent);
             return Budget.Hard && WasRefused && percent >= NearlySpent ? 100 : percent;
         }
     }

@@ -90,7 +90,7 @@ public sealed class LeaseDesk(DateTimeOffset started)
     {
         lock (deciding)
         {
-            return accounts.Where(one => one.Key.IsOf(budget) && (one.Key.Account == budget.Name || one.Key.Account.StartsWith(budget.Name + "/", StringComparison.Ordinal)))
+            return accounts.Where(one => one.Key.IsOf(budget) && budget.IsOf(one.Key.Account))
                 .Select(one => (one.Key.Account, Live: one.Value.Values.Where(handed => handed.Ends > now).ToArray()))
                 .Where(one => one.Live.Length > 0)
                 .ToDictionary(one => one.Account, one => new AccountHolding(one.Live.Sum(handed => handed.Used), one.Live.Sum(handed => handed.Amount)), StringComparer.Ordinal);

@@ -30,6 +30,12 @@ public sealed record ModelBudget(string Name, BudgetScope Scope, BudgetPeriod Pe
     /// <summary>What is charged: the budget for a subject, as one text.</summary>
     public string Account(string subject) => subject.Length == 0 ? Name : $"{Name}/{subject}";
 
+    /// <summary>Whether such a text is of this budget, whoever's.</summary>
+    public bool IsOf(string account) => account.StartsWith(Name, StringComparison.Ordinal) && (account.Length == Name.Length || account[Name.Length] == '/');
+
+    /// <summary>0 to 100, rounded down.</summary>
+    public int PercentOf(long used) => Limit == 0 ? 100 : (int)Math.Min(100, (decimal)used * 100 / Limit);
+
     /// <summary>An amount with its unit: 0.001200 USD, 12 requests.</summary>
     public string Say(long amount) => Unit == BudgetUnit.Money
         ? $"{(amount / 1_000_000m).ToString("0.000000", CultureInfo.InvariantCulture)} {Currency}"
@@ -41,6 +47,10 @@ public sealed record ModelBudget(string Name, BudgetScope Scope, BudgetPeriod Pe
 public readonly record struct Charge(long Micros, long Tokens)
 {
     public static Charge Of(UsageEvent row) => new(row.CostMicros, row.Tokens.All);
+
+    public static Charge operator +(Charge one, Charge other) => new(one.Micros + other.Micros, one.Tokens + other.Tokens);
+
+    public static Charge operator -(Charge one, Charge other) => new(one.Micros - other.Micros, one.Tokens - other.Tokens);
 
     public long In(BudgetUnit unit) => unit switch { BudgetUnit.Money => Micros, BudgetUnit.Tokens => Tokens, _ => 1 };
 }
