@@ -36,6 +36,9 @@ public static class Names
         public const string Project = "fabrik.dev/project";
         public const string Environment = "fabrik.dev/environment";
 
+        /// <summary>On a namespace: "true" where what runs in it is not trusted. Each Job gets the policy's safe defaults, and what is not safe is refused.</summary>
+        public const string Untrusted = "fabrik.dev/untrusted";
+
         /// <summary>On a namespace: permit.fabrik.dev/KIND is "true" or "false"; see <see cref="Experiments.Permissions"/> for kinds and defaults.</summary>
         public const string PermitPrefix = "permit.fabrik.dev/";
 
@@ -80,6 +83,12 @@ public static class Names
 
         /// <summary>On a Job: "true" or "false", whatever its namespace says.</summary>
         public const string Gateway = "fabrik.dev/gateway";
+
+        /// <summary>On a Job: "true" makes its Pods wait until the network policy is enforced for them. Where the policy wants that of untrusted runs, nothing on a Job ends it.</summary>
+        public const string Gate = "fabrik.dev/gate";
+
+        /// <summary>On a Job: its Pods may talk to each other and to those of the Jobs of its namespace that say the same.</summary>
+        public const string Peers = "fabrik.dev/peers";
 
         /// <summary>On a namespace: comma-separated projects that its Jobs may name.</summary>
         public const string Projects = "fabrik.dev/projects";
@@ -354,6 +363,14 @@ public static class Names
         public const string OptimizerIncidents = "fabrik.optimizer.incidents.open";
     }
 
+    public static class Images
+    {
+        public const string Registry = "ghcr.io/fabrik-dev/";
+
+        /// <summary>Of the version that is built.</summary>
+        public static readonly string Gate = $"{Registry}fabrik-gate:{typeof(Names).Assembly.GetName().Version?.ToString(3)}";
+    }
+
     /// <summary>In the checkout.</summary>
     public static class Documents
     {
@@ -372,6 +389,10 @@ public static class Names
         public const string WebhookConfiguration = "fabrik-webhook";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
         public const string Leader = "fabrik-leader";
+
+        /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
+        public const string TmpVolume = "fabrik-tmp";
+        public const string GateContainer = "fabrik-gate";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
         public const string VirtualKeySecret = "fabrik-virtual-keys";
