@@ -135,6 +135,15 @@ internal sealed class JobDraft
         return new JobValue(field, container, null, default) { Position = field == JobField.Gate ? 0 : count };
     }
 
+    /// <summary>Whether any label of nodes is asked for, apart from those that were taken back.</summary>
+    public bool HasNodeSelector()
+    {
+        if (NodeSelectorElement.ValueKind != JsonValueKind.Object) return false;
+        foreach (var member in NodeSelectorElement.EnumerateObject())
+            if (nodeSelector.Find(known => member.NameEquals(known.Key)) is not { Current.Length: 0 }) return true;
+        return false;
+    }
+
     /// <summary>Entries of the list that an entry stands in, as it came.</summary>
     public int Length(JobValue entry)
     {

@@ -88,8 +88,7 @@ internal sealed class RunSafety
     /// <summary>Whole or not at all: the tolerations let Pods onto the nodes that the selector names.</summary>
     private void Pool(JobDraft job)
     {
-        if (job.NodeSelectorElement.ValueKind == JsonValueKind.Object && job.NodeSelectorElement.EnumerateObject().MoveNext()) return;
-        if (job.Pod.Member("nodeName"u8).ValueKind != JsonValueKind.Undefined || job.Pod.Member("affinity"u8).Member("nodeAffinity"u8).ValueKind != JsonValueKind.Undefined) return;
+        if (job.HasNodeSelector() || job.Pod.Member("nodeName"u8).ValueKind != JsonValueKind.Undefined || job.Pod.Member("affinity"u8).Member("nodeAffinity"u8).ValueKind != JsonValueKind.Undefined) return;
         foreach (var (key, value) in nodeSelector) Fill(job, job.NodeSelectorFor(key), value);
         if (tolerations.Length > 0 && TolerationList.Merge(job.Tolerations.Current, tolerations) is { } merged) job.Set(job.Tolerations, merged);
     }
