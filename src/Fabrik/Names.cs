@@ -12,6 +12,9 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
+    /// <summary>The namespace for runs that is installed; <c>fabrik namespace create</c> makes others like it.</summary>
+    public const string RunsNamespace = "fabrik-runs";
+
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -74,6 +77,7 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+        public const string Component = "app.kubernetes.io/component";
     }
 
     public static class Annotations
@@ -363,6 +367,13 @@ public static class Names
         public const string OptimizerIncidents = "fabrik.optimizer.incidents.open";
     }
 
+    /// <summary>ClusterRoles for people.</summary>
+    public static class Roles
+    {
+        /// <summary>Runs Jobs in the namespaces that it is bound in.</summary>
+        public const string Runner = "fabrik-runner";
+    }
+
     public static class Images
     {
         public const string Registry = "ghcr.io/fabrik-dev/";
@@ -404,6 +415,9 @@ public static class Names
 
         /// <summary>Key of <see cref="ApiDiscovery"/>: where the command reaches the gateway.</summary>
         public const string GatewayAddress = "gateway";
+
+        /// <summary>In namespaces of runs: ResourceQuota, LimitRange and RoleBinding.</summary>
+        public const string Runs = "fabrik-runs";
 
         /// <summary>In <see cref="GatewayNamespace"/>: the gateway's Service, its ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";
