@@ -12,6 +12,9 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
+    /// <summary>The namespace for runs that is installed; <c>fabrik namespace create</c> makes others like it.</summary>
+    public const string RunsNamespace = "fabrik-runs";
+
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -35,6 +38,9 @@ public static class Names
         /// <summary>On a namespace, or on a Job whose namespace lists it: whom calls of the LLM gateway are charged to.</summary>
         public const string Project = "fabrik.dev/project";
         public const string Environment = "fabrik.dev/environment";
+
+        /// <summary>On a namespace: "true" where what runs in it is not trusted. Each Job gets the policy's safe defaults, and what is not safe is refused.</summary>
+        public const string Untrusted = "fabrik.dev/untrusted";
 
         /// <summary>On a namespace: permit.fabrik.dev/KIND is "true" or "false"; see <see cref="Experiments.Permissions"/> for kinds and defaults.</summary>
         public const string PermitPrefix = "permit.fabrik.dev/";
@@ -71,6 +77,7 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+        public const string Component = "app.kubernetes.io/component";
     }
 
     public static class Annotations
@@ -80,6 +87,12 @@ public static class Names
 
         /// <summary>On a Job: "true" or "false", whatever its namespace says.</summary>
         public const string Gateway = "fabrik.dev/gateway";
+
+        /// <summary>On a Job: "true" makes its Pods wait until the network policy is enforced for them. Where the policy wants that of untrusted runs, nothing on a Job ends it.</summary>
+        public const string Gate = "fabrik.dev/gate";
+
+        /// <summary>On a Job: its Pods may talk to each other and to those of the Jobs of its namespace that say the same.</summary>
+        public const string Peers = "fabrik.dev/peers";
 
         /// <summary>On a namespace: comma-separated projects that its Jobs may name.</summary>
         public const string Projects = "fabrik.dev/projects";
@@ -354,6 +367,21 @@ public static class Names
         public const string OptimizerIncidents = "fabrik.optimizer.incidents.open";
     }
 
+    /// <summary>ClusterRoles for people.</summary>
+    public static class Roles
+    {
+        /// <summary>Runs Jobs in the namespaces that it is bound in.</summary>
+        public const string Runner = "fabrik-runner";
+    }
+
+    public static class Images
+    {
+        public const string Registry = "ghcr.io/fabrik-dev/";
+
+        /// <summary>Of the version that is built.</summary>
+        public static readonly string Gate = $"{Registry}fabrik-gate:{typeof(Names).Assembly.GetName().Version?.ToString(3)}";
+    }
+
     /// <summary>In the checkout.</summary>
     public static class Documents
     {
@@ -379,6 +407,10 @@ public static class Names
         public const string AssignmentKeySecret = "fabrik-assignment-key";
         public const string Leader = "fabrik-leader";
 
+        /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
+        public const string TmpVolume = "fabrik-tmp";
+        public const string GateContainer = "fabrik-gate";
+
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
         public const string VirtualKeySecret = "fabrik-virtual-keys";
         public const string VirtualKeyFile = "keys.json";
@@ -389,6 +421,9 @@ public static class Names
 
         /// <summary>Key of <see cref="ApiDiscovery"/>: where the command reaches the gateway.</summary>
         public const string GatewayAddress = "gateway";
+
+        /// <summary>In namespaces of runs: ResourceQuota, LimitRange and RoleBinding.</summary>
+        public const string Runs = "fabrik-runs";
 
         /// <summary>In <see cref="GatewayNamespace"/>: the gateway's Service, its ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";
