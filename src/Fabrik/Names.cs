@@ -12,6 +12,9 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
+    /// <summary>A namespace for runs that comes with Fabrik; others may be opted in as well.</summary>
+    public const string RunsNamespace = "fabrik-runs";
+
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -71,6 +74,9 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+
+        /// <summary>On what <c>fabrik check</c> makes to try something, and takes away again: the id of the check that did.</summary>
+        public const string Check = "fabrik.dev/check";
     }
 
     public static class Annotations
@@ -86,6 +92,9 @@ public static class Names
 
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
+
+        /// <summary>Beside <see cref="Labels.Check"/>: HOST/PID of the command that made it.</summary>
+        public const string CheckBy = "fabrik.dev/check-by";
 
         /// <summary>Of what only the simulated node reads.</summary>
         public const string SandboxPrefix = "sandbox.fabrik.dev/";
@@ -359,6 +368,7 @@ public static class Names
     {
         public const string Errors = "docs/errors.md";
         public const string Gateway = "docs/gateway.md";
+        public const string Troubleshooting = "docs/troubleshooting.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
@@ -370,6 +380,8 @@ public static class Names
         /// <summary>ServiceAccount whose short-lived token (audience <see cref="Audience"/>) the command presents to the API.</summary>
         public const string Reader = "fabrik-reader";
         public const string WebhookConfiguration = "fabrik-webhook";
+        public const string Webhook = "fabrik-webhook";
+        public const string Control = "fabrik-control";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
         public const string Leader = "fabrik-leader";
 
