@@ -275,6 +275,7 @@ public static class Names
         public const string Leases = "/api/v1/leases";
         public const string Budgets = "/api/v1/budgets";
         public const string RunEnds = "/api/v1/run-ends";
+        public const string Database = "/api/v1/database";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -382,6 +383,7 @@ public static class Names
         public const string WebhookConfiguration = "fabrik-webhook";
         public const string Webhook = "fabrik-webhook";
         public const string Control = "fabrik-control";
+        public const string WebhookTlsSecret = "fabrik-webhook-tls";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
         public const string Leader = "fabrik-leader";
 

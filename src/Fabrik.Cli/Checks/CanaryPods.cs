@@ -10,10 +10,19 @@ internal static class CanaryPods
 
     private const int User = 65532;
 
+    public static JsonObject Pod(string name, string script, JsonObject? labels = null, string? image = null) => new()
+    {
+        ["apiVersion"] = "v1",
+        ["kind"] = "Pod",
+        ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels ?? [] },
+        ["spec"] = Spec("canary", script, image),
+    };
+
     public static JsonObject Spec(string container, string script, string? image = null) => new()
     {
         ["restartPolicy"] = "Never",
         ["automountServiceAccountToken"] = false,
+        ["enableServiceLinks"] = false,
         ["terminationGracePeriodSeconds"] = 0,
         ["securityContext"] = new JsonObject { ["runAsNonRoot"] = true, ["runAsUser"] = User, ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" } },
         ["containers"] = new JsonArray(new JsonObject

@@ -1,4 +1,5 @@
 using Fabrik.Checks;
+using Fabrik.Cli.Connections;
 using Fabrik.Cli.Output;
 using Fabrik.Kubernetes;
 
@@ -8,7 +9,13 @@ namespace Fabrik.Cli.Checks;
 internal sealed record CategoryStep(string Name, IReadOnlyList<CheckInfo> Infos, Func<CheckBook, CancellationToken, Task<IReadOnlyList<CheckResult>>> RunAsync);
 
 /// <summary>What gathering may need.</summary>
-internal sealed record CheckSources(Reading<string> Config, KubernetesClient? Client, Canaries? Canaries, CheckPhase Phase, Terminal Terminal, TimeProvider Clock);
+/// <param name="Config">The API server's address.</param>
+/// <param name="Server">Of Fabrik's API, where the caller names it.</param>
+/// <param name="Image">Of canary Pods.</param>
+internal sealed record CheckSources(Reading<string> Config, KubernetesClient? Client, Canaries? Canaries, CheckPhase Phase, string? Server, string Image, Terminal Terminal, TimeProvider Clock)
+{
+    public Task<ApiConnection> OpenApiAsync(CancellationToken ct) => ApiConnection.OpenAsync(Client!, Server, ct);
+}
 
 /// <summary>All categories in their order, each with the way its facts are gathered.</summary>
 internal static class CheckPlan
