@@ -37,7 +37,7 @@ internal static class AccessGathering
         return new ServerFacts(version.Value, groups, await reader.ListAsync(Kinds.Node, null, ct));
     }
 
-    public static async Task<RightsFacts> RightsAsync(FactReader reader, CheckPhase phase, CancellationToken ct)
+    public static async Task<RightsFacts> RightsAsync(FactReader reader, CheckPhase phase, string? outside, CancellationToken ct)
     {
         using var gate = new SemaphoreSlim(AtOnce);
         var answers = await Task.WhenAll(RightsChecks.Questions(phase).Select(async question =>
@@ -52,7 +52,7 @@ internal static class AccessGathering
                 gate.Release();
             }
         }));
-        return new RightsFacts(answers.ToDictionary(one => one.question, one => one.Answer));
+        return new RightsFacts(answers.ToDictionary(one => one.question, one => one.Answer), outside);
     }
 
     private static Task<Reading<string>> AskAsync(FactReader reader, AccessQuestion question, CancellationToken ct) => FactReader.TryAsync(async () =>

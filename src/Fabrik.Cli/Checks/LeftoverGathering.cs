@@ -23,13 +23,12 @@ internal static class LeftoverGathering
     public static async Task<LeftoverFacts> GatherAsync(FactReader reader, CheckSources from, CancellationToken ct)
     {
         var (unknown, unread) = (new List<string>(), new List<string>());
-        var known = from.Phase == CheckPhase.Before ? new HashSet<string>(StringComparer.Ordinal) : KnownObjects.All;
         foreach (var kind in Installed)
         {
             var found = await reader.ListAsync(kind, null, ct, PartOf);
             if (found.State is ReadState.Forbidden or ReadState.Broken) unread.Add(kind.ToString());
             if (!found.IsRead) continue;
-            unknown.AddRange(found.Value.Select(item => KnownObjects.Key(kind.Kind, item.Namespace(), item.Name())).Where(key => !known.Contains(key)));
+            unknown.AddRange(found.Value.Where(item => from.Phase == CheckPhase.Before || !KnownObjects.Has(kind.Kind, item.Namespace(), item.Name())).Select(item => KnownObjects.Key(kind.Kind, item.Namespace(), item.Name())));
         }
 
         var namespaces = await reader.ListAsync(Kinds.Namespace, null, ct);

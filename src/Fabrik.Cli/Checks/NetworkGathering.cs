@@ -10,7 +10,7 @@ namespace Fabrik.Cli.Checks;
 /// Tries it: a Pod that listens, and one that connects to it, to the API server and to the metadata address; first where no policy is, then under the policies.
 /// Only the difference shows that something enforces them.
 /// </summary>
-internal sealed class NetworkGathering(FactReader reader, CheckSources from)
+internal sealed class NetworkGathering(FactReader reader, CheckSources from, InstallationGathering installations)
 {
     private const int Port = 8080;
 
@@ -33,7 +33,7 @@ internal sealed class NetworkGathering(FactReader reader, CheckSources from)
         var proof = await FactReader.TryAsync(() => ProveAsync(before ? null : Names.RunsNamespace, ct));
         // Whatever held the canaries up is no fault of the policies.
         if (proof.State == ReadState.Broken) proof = Reading.Not<NetworkProof>(ReadState.Missing, proof.Why!);
-        return new NetworkFacts(before ? "a namespace with a policy that denies everything" : Names.RunsNamespace, policies, proof);
+        return new NetworkFacts((await installations.InstallationAsync(ct)).Outside, before ? "a namespace with a policy that denies everything" : Names.RunsNamespace, policies, proof);
     }
 
     /// <param name="runs">Null: a namespace is made, with a policy that denies everything.</param>

@@ -16,6 +16,7 @@ public static class CheckCommand
 
     private static readonly Option<bool> Pre = new("--pre") { Description = "Before Fabrik is installed: whether the cluster and this user can" };
     private static readonly Option<string[]> Categories = new("--category") { Description = "Only this category, and cluster-access; several times for several", DefaultValueFactory = _ => [] };
+    private static readonly Option<string> Image = new("--image") { Description = "Image of the canary Pods that try network policies: it needs sh, sleep and nc", DefaultValueFactory = _ => CanaryPods.Image };
     private static readonly Option<string?> Waits = new("--wait") { Description = "How long to try again what failed, such as 30s or 5m (default: once)" };
 
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
@@ -26,14 +27,14 @@ public static class CheckCommand
         output.CompletionSources.Add("table", "short", "json", "junit");
         Categories.CompletionSources.Clear();
         Categories.CompletionSources.Add([.. Infos(terminal, clock).Select(info => info.Category).Distinct(StringComparer.Ordinal)]);
-        var command = new Command("check", "Whether this cluster is fit for Fabrik (--pre), and whether Fabrik is well in it. Ends with 0, with 10 if there are only warnings, with 20 if a check failed") { Options = { Pre, Categories, Waits, output } };
+        var command = new Command("check", "Whether this cluster is fit for Fabrik (--pre), and whether Fabrik is well in it. Ends with 0, with 10 if there are only warnings, with 20 if a check failed") { Options = { Pre, Categories, Waits, Image, output } };
         command.SetAction((parsed, cancel) => RunAsync(parsed, parsed.GetValue(output), globals, terminal, clock, cancel));
         return command;
     }
 
     /// <summary>Every check there is.</summary>
     public static IReadOnlyList<CheckInfo> Infos(Terminal terminal, TimeProvider clock) =>
-        [.. CheckPlan.Steps(new CheckSources(Reading.Not<string>(ReadState.Missing, ""), null, null, CheckPhase.Always, terminal, clock)).SelectMany(step => step.Infos)];
+        [.. CheckPlan.Steps(new CheckSources(Reading.Not<string>(ReadState.Missing, ""), null, null, CheckPhase.Always, null, CanaryPods.Image, terminal, clock)).SelectMany(step => step.Infos)];
 
     private static async Task<int> RunAsync(ParseResult parsed, CheckFormat format, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
@@ -43,7 +44,7 @@ public static class CheckCommand
         using var client = config.IsRead ? new KubernetesClient(config.Value, clock) { Timeout = TimeSpan.FromSeconds(10) } : null;
         var canaries = client is null ? null : new Canaries(client, clock, Environment.MachineName, Environment.ProcessId);
         var address = config.IsRead ? Reading.Of(config.Value.Server.ToString()) : Reading.Not<string>(config.State, config.Why!);
-        var steps = Chosen(CheckPlan.Steps(new CheckSources(address, client, canaries, phase, terminal, clock)), parsed.GetValue(Categories)!);
+        var steps = Chosen(CheckPlan.Steps(new CheckSources(address, client, canaries, phase, parsed.GetValue(globals.Server) ?? terminal.Variable(Names.Variables.Server), parsed.GetValue(Image)!, terminal, clock)), parsed.GetValue(Categories)!);
         var book = new CheckBook(phase);
         var view = new CheckView(terminal, [.. steps.SelectMany(step => step.Infos).Where(info => (info.Phase & phase) != 0)]);
         var progress = new CheckProgress(terminal);

@@ -37,9 +37,9 @@ internal static class PresentedCertificate
         {
             throw new HttpRequestException($"{host}:{port} presents no certificate: {e.Message}", e);
         }
-        catch (OperationCanceledException) when (presented is null && !cancel.IsCancellationRequested)
+        catch (OperationCanceledException e) when (presented is null && !cancel.IsCancellationRequested)
         {
-            throw new HttpRequestException($"{host}:{port} did not answer within {Patience.TotalSeconds:0} s");
+            throw new HttpRequestException($"{host}:{port} did not answer within {Patience.TotalSeconds:0} s", e);
         }
 
         return X509CertificateLoader.LoadCertificate(presented ?? throw new HttpRequestException($"{host}:{port} presents no certificate"));

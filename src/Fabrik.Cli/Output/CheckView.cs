@@ -42,7 +42,7 @@ internal sealed class CheckView(Terminal terminal, IReadOnlyList<CheckInfo> all)
             var seen = result.Detail is null ? "" : TableWriter.WithoutControls(result.Detail);
             var room = terminal.Interactive ? terminal.Width - used - title - Indent : int.MaxValue;
             var shown = room < Label ? "" : seen.Length <= room ? seen : string.Concat(seen.AsSpan(0, room - 1), "…");
-            terminal.Out.WriteLine((head + (shown.Length == 0 ? result.Title : result.Title.PadRight(title + Indent) + shown)).TrimEnd());
+            terminal.Out.WriteLine((head + (shown.Length == 0 ? result.Title : result.Title.PadRight(title) + new string(' ', Indent) + shown)).TrimEnd());
             return;
         }
 

@@ -32,7 +32,7 @@ public static class AuditChecks
                 ? Finding.Warning("it was started without audit-policy-file: nobody can tell afterwards who deleted or entered what", Lines)
                 : facts.Metrics.IsRead && Count(facts.Metrics.Value) is { } counted
                     ? counted > 0 ? Finding.Passed($"{counted:0} events so far") : Finding.Warning("it has audited nothing since it started: nobody can tell afterwards who deleted or entered what", Lines)
-                    : Finding.Unproven(facts.Metrics.Why ?? "the API server's metrics do not say", Lines)),
+                    : Finding.Unproven(facts.Metrics.State == ReadState.Forbidden ? facts.Metrics.Why! : "the API server's own metrics do not say, and it does not run as a Pod whose flags can be read", Lines)),
         new("FAB-3162", $"it is kept for {Days} days", facts => Flag(facts, "audit-log-maxage") is { } text
             ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && (days >= Days || days == 0) ? Finding.Passed($"{days} days") : Finding.Warning($"it is kept for {text} days", Lines)
             : Finding.Unproven("how long cannot be told from inside the cluster", "look at audit-log-maxage where the API server is started")) { Needs = ["FAB-3161"] },

@@ -40,10 +40,10 @@ public static class CertificateChecks
             ? Finding.Failed($"it has expired at {served.Certificate.NotAfter:u}", Expiring)
             : served.Certificate.NotBefore > facts.Now
                 ? Finding.Failed($"it is valid only from {served.Certificate.NotBefore:u}: look at the clocks", "fabrik check --category clock")
-                : served.Certificate.NotAfter - facts.Now < Soon ? Finding.Warning($"it expires at {served.Certificate.NotAfter:u}", Expiring) : Finding.Passed($"until {served.Certificate.NotAfter:yyyy-MM-dd}"), () => Finding.Unproven(facts.Served.Why!))) { Needs = ["FAB-3061"] },
+                : served.Certificate.NotAfter - facts.Now < Soon ? Finding.Warning($"it expires at {served.Certificate.NotAfter:u}", Expiring) : Finding.Passed($"until {served.Certificate.NotAfter:yyyy-MM-dd}"), () => Finding.Unproven(facts.Served.Why!))) { Needs = ["FAB-3064"] },
         new("FAB-3066", "it is for the name by which the API server calls", facts => facts.Served.Judge(served => served.Certificate.Names.Contains(facts.Host, StringComparer.OrdinalIgnoreCase)
             ? Finding.Passed(facts.Host)
-            : Finding.Failed($"it is for {served.Certificate.Names.Few()}, and the webhook is called {facts.Host}", "fabrik install"), () => Finding.Unproven(facts.Served.Why!))) { Needs = ["FAB-3061"] },
+            : Finding.Failed($"it is for {served.Certificate.Names.Few()}, and the webhook is called {facts.Host}", "fabrik install"), () => Finding.Unproven(facts.Served.Why!))) { Needs = ["FAB-3064"] },
         new("FAB-3067", "it is renewed in time", facts => facts.Served.Judge(served =>
         {
             var (from, to) = (served.Certificate.NotBefore, served.Certificate.NotAfter);

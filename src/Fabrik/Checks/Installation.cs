@@ -13,7 +13,7 @@ public sealed record Installation(Reading<JsonElement> Webhook, Reading<JsonElem
     /// <summary>Why nothing can be said about workloads, where Fabrik was started by hand or by the sandbox; null where it runs in the cluster, or should.</summary>
     public string? Outside =>
         Webhook.State == ReadState.Missing && Control.State == ReadState.Missing && Registration.IsRead && Registration.Value.List("webhooks").Select(entry => entry.Text("clientConfig", "url")).FirstOrDefault() is { } url
-            ? $"Fabrik's processes run outside of this cluster: the webhook is registered by its address, {url}"
+            ? $"Fabrik runs outside of this cluster: its webhook is registered by the address {url}"
             : null;
 
     /// <summary>Of a workload that must be there, unless none is.</summary>

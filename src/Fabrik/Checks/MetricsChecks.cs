@@ -18,7 +18,7 @@ public static class MetricsChecks
     [
         new("FAB-3171", "metrics.k8s.io tells what Pods use", facts => facts.PodMetrics.Judge(
             pods => Finding.Passed($"{pods.Count} Pods"),
-            () => Finding.Warning($"there is no metrics-server: sizes can only be proposed where {Names.Variables.PrometheusUrl} names a Prometheus, or kubelets may be asked", "kubectl apply -f https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml"),
+            () => Finding.Warning($"there is no metrics-server: sizes can only be proposed where {Names.Variables.PrometheusUrl} names a Prometheus, or kubelets may be asked", "install metrics-server (k3s brings it; elsewhere kubernetes-sigs/metrics-server), or name a Prometheus"),
             "kubectl get apiservice v1beta1.metrics.k8s.io")),
     ]) { Needs = [AccessChecks.Answers] };
 

@@ -19,7 +19,7 @@ public static class QuotaChecks
         new("FAB-3142", "no quota there is nearly used up", facts => facts.Quotas.Judge(quotas => Used(facts, quotas).Where(one => one.Part >= Tight).ToList() is { Count: > 0 } tight
             ? Finding.Warning(tight.Select(one => one.Told).Few(), $"kubectl -n {tight[0].Namespace} describe resourcequota")
             : Finding.Passed())) { Needs = ["FAB-3141"] },
-        new("FAB-3143", "where a quota bounds compute, containers get requests and limits by themselves", facts => facts.Quotas.Judge(quotas => facts.LimitRanges.Judge(ranges =>
+        new("FAB-3143", "where a quota bounds compute, containers get limits by themselves", facts => facts.Quotas.Judge(quotas => facts.LimitRanges.Judge(ranges =>
             quotas.Where(quota => OptedIn(facts, quota.Namespace()) && Compute(quota) && !ranges.Any(range => range.Namespace() == quota.Namespace() && Gives(range))).Select(quota => quota.Namespace()!).Distinct(StringComparer.Ordinal).ToList() is { Count: > 0 } bare
                 ? Finding.Warning($"{bare.Few()}: Pods without requests and limits are refused (must specify limits.cpu)", $"kubectl -n {bare[0]} get limitrange")
                 : Finding.Passed()))),

@@ -38,7 +38,7 @@ public static class SecurityChecks
         new("FAB-3133", "a Pod that asks for nothing special is let in", facts => facts.Plain.Judge(
             tried => tried.Refusal is null ? Finding.Passed($"in namespace {facts.Where}") : Finding.Failed($"it was refused, so no run would start: {tried.Refusal}", $"kubectl -n {facts.Where} get resourcequota,limitrange"),
             () => Finding.Skipped($"there is no namespace {facts.Where}"))),
-        new("FAB-3134", "other namespaces whose Jobs Fabrik changes enforce at least the baseline", facts => facts.Namespaces.Judge(all =>
+        new("FAB-3134", "other namespaces that are opted in enforce the baseline", facts => facts.Namespaces.Judge(all =>
             all.Where(ns => (ns.Label(Names.Labels.Enabled) == "true" || ns.Label(Names.Labels.Gateway) == "true") && ns.Label(Enforce) is not ("baseline" or "restricted") && ns.Label(Names.Labels.Check) is null).Select(Fields.Name).ToList() is { Count: > 0 } open
                 ? Finding.Warning($"{open.Few()}: a run there may take over its node", $"kubectl label namespace {open[0]} {Enforce}=baseline --overwrite")
                 : Finding.Passed())) { Phase = CheckPhase.After },

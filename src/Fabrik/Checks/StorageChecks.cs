@@ -17,7 +17,7 @@ public static class StorageChecks
 
     public static readonly Category<StorageFacts> Category = new("storage",
     [
-        new("FAB-3121", "there is a default storage class", facts => facts.Classes.Judge(classes => Defaults(classes) is { Count: > 0 } defaults
+        new("FAB-3121", "there is a default storage class", facts => facts.Installation.Outside is { } outside ? Finding.Skipped(outside) : facts.Classes.Judge(classes => Defaults(classes) is { Count: > 0 } defaults
             ? Finding.Passed($"{defaults[0].Name()}, {defaults[0].Text("provisioner")}")
             : Finding.Failed($"of {classes.Count} storage classes none is the default, and Fabrik's claims name none", "kubectl patch storageclass NAME -p '{\"metadata\":{\"annotations\":{\"" + Default + "\":\"true\"}}}'"))),
         new("FAB-3122", "there is only one", facts => facts.Classes.Judge(classes => Defaults(classes) is { Count: > 1 } many

@@ -22,7 +22,7 @@ public static class ZoneChecks
                 ? Finding.Failed($"{zone} is no zone that is known, so no change is started that waits for business hours", "fabrik optimizer config set businessHours.timeZone Europe/Berlin")
                 : Finding.Passed(policy.Text("spec", "businessHours", "timeZone") ?? "UTC"),
             () => Finding.Passed("UTC, as there is no policy"))) { Phase = CheckPhase.After, Needs = ["FAB-3111"] },
-        new("FAB-3113", "the schedule of every CronJob can be read, in a zone that is known", facts => facts.CronJobs.Judge(jobs => jobs
+        new("FAB-3113", "every CronJob has a schedule and a zone that can be read", facts => facts.CronJobs.Judge(jobs => jobs
             .Where(job => CronJobSchedule.Problems(job.Text("spec", "schedule") ?? "", job.Text("spec", "timeZone")).Any(problem => !problem.Message.Contains("cannot use TZ", StringComparison.Ordinal)))
             .Select(job => $"{job.Namespace()}/{job.Name()}").ToList() is { Count: > 0 } wrong
             ? Finding.Warning($"{wrong.Few()}: never started, as schedule or zone cannot be read", $"kubectl get cronjob -n {wrong[0].Split('/')[0]} {wrong[0].Split('/')[1]} -o jsonpath='{{.spec.schedule}} {{.spec.timeZone}}'")
