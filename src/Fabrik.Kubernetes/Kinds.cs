@@ -10,6 +10,16 @@ public static class Kinds
     public static readonly ResourceKind ConfigMap = new("", "v1", "configmaps", "ConfigMap", true);
     public static readonly ResourceKind Secret = new("", "v1", "secrets", "Secret", true);
     public static readonly ResourceKind ServiceAccount = new("", "v1", "serviceaccounts", "ServiceAccount", true);
+    public static readonly ResourceKind Service = new("", "v1", "services", "Service", true);
+    public static readonly ResourceKind PersistentVolumeClaim = new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true);
+    public static readonly ResourceKind Deployment = new("apps", "v1", "deployments", "Deployment", true);
+    public static readonly ResourceKind StatefulSet = new("apps", "v1", "statefulsets", "StatefulSet", true);
+    public static readonly ResourceKind EndpointSlice = new("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true);
+    public static readonly ResourceKind StorageClass = new("storage.k8s.io", "v1", "storageclasses", "StorageClass", false);
+    public static readonly ResourceKind RuntimeClass = new("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", false);
+    public static readonly ResourceKind NetworkPolicy = new("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true);
+    public static readonly ResourceKind ValidatingAdmissionPolicy = new("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false);
+    public static readonly ResourceKind ValidatingAdmissionPolicyBinding = new("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", false);
     public static readonly ResourceKind LimitRange = new("", "v1", "limitranges", "LimitRange", true);
     public static readonly ResourceKind ResourceQuota = new("", "v1", "resourcequotas", "ResourceQuota", true);
     public static readonly ResourceKind Job = new("batch", "v1", "jobs", "Job", true);

@@ -134,6 +134,20 @@ public sealed class KubernetesClient(ClusterConfig config, TimeProvider clock) :
         return Parse(call, body, element => element.Clone());
     }
 
+    /// <summary>Text the server has, such as /readyz or /metrics; at most 16 MiB of it.</summary>
+    public async Task<string> GetTextAsync(string path, CancellationToken ct)
+    {
+        using var body = await connection.CallAsync(new ApiCall($"get {path}", HttpMethod.Get, path, true) { Limit = LogLimit, Cut = true }, ct);
+        return Encoding.UTF8.GetString(body.Memory.Span);
+    }
+
+    /// <summary>What time it is at the server, by the Date of an answer: whole seconds; null where it sends none.</summary>
+    public async Task<DateTimeOffset?> GetTimeAsync(CancellationToken ct)
+    {
+        using var answer = await connection.OpenAsync(new ApiCall($"get {Names.Paths.Version}", HttpMethod.Get, Names.Paths.Version, true), ct);
+        return answer.Headers.Date;
+    }
+
     /// <summary>JSON that the kubelet of a node answers, through the API server; needs the permission "get nodes/proxy".</summary>
     /// <param name="path">From "/" on, with its query.</param>
     public async Task<JsonElement> GetFromNodeAsync(string node, string path, CancellationToken ct)

@@ -1,4 +1,5 @@
 using Dapper;
+using Fabrik.Reports;
 using Microsoft.Data.Sqlite;
 
 namespace Fabrik.Storage;
@@ -79,6 +80,18 @@ public sealed class Database : IDisposable
                 if (durable) writer.Execute("PRAGMA synchronous = NORMAL");
             }
         }
+    }
+
+    /// <summary>How file and disk stand now. Reads the whole file, so it is for now and then.</summary>
+    public DatabaseReport Inspect(string version, DateTimeOffset now)
+    {
+        var drive = new DriveInfo(System.IO.Path.GetDirectoryName(Path)!);
+        var bytes = ((string[])[Path, Path + "-wal"]).Where(File.Exists).Sum(file => new FileInfo(file).Length);
+        var type = Preflight.MountInfo() is { } mounts ? Preflight.FileSystem(mounts, Path) : "";
+        using var connection = Read();
+        return new DatabaseReport(
+            version, now, connection.ExecuteScalar<int?>("SELECT max(number) FROM schema_version") ?? 0, Migrations.All[^1].Number, connection.ExecuteScalar<string>("PRAGMA quick_check(1)") ?? "no answer",
+            type.Length > 0 ? type : null, drive.AvailableFreeSpace, drive.TotalSize, bytes);
     }
 
     public void Dispose()

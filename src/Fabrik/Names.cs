@@ -78,6 +78,9 @@ public static class Names
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
         public const string Component = "app.kubernetes.io/component";
+
+        /// <summary>On what <c>fabrik check</c> makes to try something, and takes away again: the id of the check that did.</summary>
+        public const string Check = "fabrik.dev/check";
     }
 
     public static class Annotations
@@ -106,6 +109,8 @@ public static class Names
         /// <summary>On the webhook configuration, by whoever uses cert-manager: that writes the caBundle, from a Certificate or a Secret.</summary>
         public const string InjectFrom = "cert-manager.io/inject-ca-from";
         public const string InjectFromSecret = "cert-manager.io/inject-ca-from-secret";
+        /// <summary>Beside <see cref="Labels.Check"/>: HOST/PID of the command that made it.</summary>
+        public const string CheckBy = "fabrik.dev/check-by";
 
         /// <summary>Of what only the simulated node reads.</summary>
         public const string SandboxPrefix = "sandbox.fabrik.dev/";
@@ -289,6 +294,7 @@ public static class Names
         public const string Leases = "/api/v1/leases";
         public const string Budgets = "/api/v1/budgets";
         public const string RunEnds = "/api/v1/run-ends";
+        public const string Database = "/api/v1/database";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -406,6 +412,7 @@ public static class Names
     {
         public const string Errors = "docs/errors.md";
         public const string Gateway = "docs/gateway.md";
+        public const string Troubleshooting = "docs/troubleshooting.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
