@@ -15,9 +15,6 @@ public sealed class HowDoITests(ClusterFixture cluster) : IDisposable
     public async Task Every_command_and_every_step_of_a_pipeline_works_as_the_page_has_it()
     {
         if (await new KubectlProcess(home, cluster.Kubeconfig).MissingAsync() is { } reason) Assert.Skip(reason);
-        var fabrik = Path.Combine(home, "fabrik");
-        await File.WriteAllTextAsync(fabrik, $"#!/bin/sh\nexec dotnet '{Path.Combine(AppContext.BaseDirectory, "fabrik.dll")}' \"$@\"\n", TestContext.Current.CancellationToken);
-        File.SetUnixFileMode(fabrik, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         try
         {
             foreach (var (heading, script) in DocumentCommands.Of(Page))
@@ -39,7 +36,7 @@ public sealed class HowDoITests(ClusterFixture cluster) : IDisposable
 
     private async Task<(int Code, string Output)> BashAsync(string script)
     {
-        var start = new ProcessStartInfo("bash", ["-euo", "pipefail", "-c", $"exec 2>&1\n{script}"])
+        var start = new ProcessStartInfo("bash", ["-euo", "pipefail", "-c", $"exec 2>&1\nfabrik() {{ dotnet '{Path.Combine(AppContext.BaseDirectory, "fabrik.dll")}' \"$@\"; }}\n{script}"])
         {
             WorkingDirectory = home,
             RedirectStandardOutput = true,
@@ -47,7 +44,7 @@ public sealed class HowDoITests(ClusterFixture cluster) : IDisposable
             UseShellExecute = false,
             Environment =
             {
-                ["KUBECONFIG"] = Path.GetFullPath(cluster.Kubeconfig), ["HOME"] = home, ["KUBECACHEDIR"] = Path.Combine(home, "cache"), ["PATH"] = $"{home}:{Environment.GetEnvironmentVariable("PATH")}",
+                ["KUBECONFIG"] = Path.GetFullPath(cluster.Kubeconfig), ["HOME"] = home, ["KUBECACHEDIR"] = Path.Combine(home, "cache"),
                 ["GITHUB_RUN_ID"] = "71", ["CI_PIPELINE_ID"] = "72",
             },
         };

@@ -39,7 +39,7 @@ internal static partial class DocumentCommands
         _ => [],
     };
 
-    [GeneratedRegex("^```(?<kind>sh|yaml)\\n(?<body>.*?)^```", RegexOptions.ExplicitCapture | RegexOptions.Multiline | RegexOptions.Singleline)]
+    [GeneratedRegex("^```(?<kind>sh|yaml)\\n(?<body>.*?)^```", RegexOptions.ExplicitCapture | RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.NonBacktracking)]
     private static partial Regex Block();
 
     [GeneratedRegex("^#+ (?<heading>.*)$", RegexOptions.ExplicitCapture | RegexOptions.Multiline | RegexOptions.NonBacktracking)]
