@@ -413,6 +413,7 @@ public static class Names
         public const string Errors = "docs/errors.md";
         public const string Gateway = "docs/gateway.md";
         public const string Troubleshooting = "docs/troubleshooting.md";
+        public const string Runbook = "docs/runbook.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>

@@ -19,7 +19,7 @@ public sealed class KustomizeTests(InstalledFixture cluster)
     {
         var home = Directory.CreateTempSubdirectory("fabrik-kustomize-");
         var kubectl = new KubectlProcess(home.FullName, cluster.Kubeconfig);
-        Assert.SkipWhen(await kubectl.MissingAsync() is not null, (await kubectl.MissingAsync())!);
+        if (await kubectl.MissingAsync() is { } missing) Assert.Skip(missing);
         var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(ManifestFiles.Folder, overlay)}");
         (code, error).ShouldBe((0, ""));
         var objects = Manifest.Read(output);
@@ -100,7 +100,7 @@ public sealed class KustomizeTests(InstalledFixture cluster)
     private async Task<IReadOnlyList<JsonObject>> PutTogetherAsync(string overlay)
     {
         var kubectl = new KubectlProcess(Path.GetTempPath(), cluster.Kubeconfig);
-        Assert.SkipWhen(await kubectl.MissingAsync() is not null, (await kubectl.MissingAsync())!);
+        if (await kubectl.MissingAsync() is { } missing) Assert.Skip(missing);
         var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(ManifestFiles.Folder, overlay)}");
         (code, error).ShouldBe((0, ""));
         return Manifest.Read(output);

@@ -20,7 +20,7 @@ public sealed class PolicyTests(InstalledFixture cluster)
         var queued = new JsonObject { ["status"] = new JsonObject { ["phase"] = "queued" } };
 
         var refused = await UntilRefusedAsync(() => PatchAsync(cluster.Client, change, queued, "status"));
-        (refused.Code, refused.Message).ShouldBe((403, $"optimizationchanges.fabrik.dev \"{change}\" is forbidden: ValidatingAdmissionPolicy 'fabrik-status' with binding 'fabrik-status' denied request: the status is what Fabrik's scheduler found, and it alone writes it. Next: to decide on a change write spec.approval (fabrik optimizer changes approve NAME, or reject)"));
+        (refused.Code, refused.StatusMessage).ShouldBe((403, $"optimizationchanges.fabrik.dev \"{change}\" is forbidden: ValidatingAdmissionPolicy 'fabrik-status' with binding 'fabrik-status' denied request: the status is what Fabrik's scheduler found, and it alone writes it. Next: to decide on a change write spec.approval (fabrik optimizer changes approve NAME, or reject)"));
         using var scheduler = cluster.As(Scheduler);
         await PatchAsync(scheduler, change, queued, "status");
     }
@@ -44,7 +44,7 @@ public sealed class PolicyTests(InstalledFixture cluster)
         using var anna = cluster.As("anna");
 
         var refused = await UntilRefusedAsync(() => PatchAsync(olga, change, Approved));
-        (refused.Code, refused.Message).ShouldBe((403, $"optimizationchanges.fabrik.dev \"{change}\" is forbidden: ValidatingAdmissionPolicy 'fabrik-approval' with binding 'fabrik-approval' denied request: spec.approval is a decision, and you lack the verb approve on optimizationchanges.fabrik.dev. Next: ask somebody with the role fabrik-approver to decide"));
+        (refused.Code, refused.StatusMessage).ShouldBe((403, $"optimizationchanges.fabrik.dev \"{change}\" is forbidden: ValidatingAdmissionPolicy 'fabrik-approval' with binding 'fabrik-approval' denied request: spec.approval is a decision, and you lack the verb approve on optimizationchanges.fabrik.dev. Next: ask somebody with the role fabrik-approver to decide"));
         await PatchAsync(anna, change, Approved);
 
         // Neither is it hers to take back or to turn round; all else is.
@@ -134,7 +134,7 @@ public sealed class PolicyTests(InstalledFixture cluster)
             await Wait.UntilAsync($"{string.Join(", ", one.Spent)} spent, a Job in {one.Namespace} with {one.Gateway} and {one.Project}: \"{one.Refusing}\"", async () =>
             {
                 var refused = await RefusedAsync(() => olga.CreateAsync(Kinds.Job, one.Namespace, Job(one.Gateway, one.Project), Cancel, new WriteOptions { DryRun = true }));
-                said = refused?.Message ?? "";
+                said = refused?.StatusMessage ?? "";
                 return one.Refusing.Length == 0 ? refused is null : said.Contains($"the hard budget {one.Refusing} is spent", StringComparison.Ordinal);
             }, TimeSpan.FromSeconds(20));
             if (one.Refusing.Length == 0) continue;
