@@ -51,8 +51,8 @@ internal static class UpdateAdmission
     {
         JobField.NodeSelector or JobField.Tolerations => schedulingOpen,
 
-        // On a suspended Job a queue may have set them: partial admission lowers the parallelism.
-        _ when IsMutable(value) => schedulingOpen,
+        // On a suspended Job a queue may have set it: partial admission lowers the parallelism.
+        JobField.Parallelism => schedulingOpen,
         _ => value.IsResource && resourcesOpen,
     };
 

@@ -23,8 +23,8 @@ public sealed class SecurityManifestTests
         var policies = Policies(Names.SystemNamespace);
         policies.ShouldContain(policy => policy["spec"]!["podSelector"]!.AsObject().Count == 0 && policy["spec"]!["ingress"] == null && Types(policy).SequenceEqual(new[] { "Ingress" }));
         var ports = ManifestFiles.Workloads.Where(workload => ManifestFiles.Namespace(workload) == Names.SystemNamespace)
-            .SelectMany(workload => ManifestFiles.Pod(workload)["containers"]!.AsArray().SelectMany(container => container!["ports"]!.AsArray().Select(port => (int)port!["containerPort"]!))).Distinct().Order();
-        policies.SelectMany(policy => Rules(policy, "ingress")).SelectMany(rule => rule["ports"]!.AsArray().Select(port => (int)port!["port"]!)).Distinct().Order().ShouldBe(ports);
+            .SelectMany(workload => ManifestFiles.Pod(workload)["containers"]!.AsArray().SelectMany(container => container!["ports"]!.AsArray().Select(port => (long)port!["containerPort"]!))).Distinct().Order();
+        policies.SelectMany(policy => Rules(policy, "ingress")).SelectMany(rule => rule["ports"]!.AsArray().Select(port => (long)port!["port"]!)).Distinct().Order().ShouldBe(ports);
     }
 
     [Fact]
@@ -43,7 +43,7 @@ public sealed class SecurityManifestTests
         var items = Manifest.Read(File.ReadAllText(Path.Combine(ManifestFiles.Folder, "base", "run-security.yaml")));
         foreach (var policy in items.Where(item => ManifestFiles.Kind(item) == "ValidatingAdmissionPolicy"))
         {
-            (string?)policy["spec"]!["failurePolicy"].ShouldBe("Fail");
+            ((string?)policy["spec"]!["failurePolicy"]).ShouldBe("Fail");
             foreach (var validation in policy["spec"]!["validations"]!.AsArray()) ((string?)validation!["message"] ?? (string)validation["messageExpression"]!).ShouldContain(". Next: ");
             var binding = items.Single(item => ManifestFiles.Kind(item) == "ValidatingAdmissionPolicyBinding" && (string?)item["spec"]!["policyName"] == ManifestFiles.Name(policy));
             ((string?)binding["spec"]!["matchResources"]!["namespaceSelector"]!["matchLabels"]![Names.Labels.Untrusted]).ShouldBe("true");
