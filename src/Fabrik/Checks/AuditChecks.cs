@@ -35,6 +35,7 @@ public static class AuditChecks
                     : Finding.Unproven(facts.Metrics.State == ReadState.Forbidden ? facts.Metrics.Why! : "the API server's own metrics do not say, and it does not run as a Pod whose flags can be read", Lines)),
         new("FAB-3162", $"it is kept for {Days} days", facts => Flag(facts, "audit-log-maxage") is { } text
             ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && (days >= Days || days == 0) ? Finding.Passed($"{days} days") : Finding.Warning($"it is kept for {text} days", Lines)
+            : Servers(facts).Any() || (facts.Metrics.IsRead && Count(facts.Metrics.Value) == 0) ? Finding.Skipped("nothing is audited")
             : Finding.Unproven("how long cannot be told from inside the cluster", "look at audit-log-maxage where the API server is started")) { Needs = ["FAB-3161"] },
     ]) { Needs = [AccessChecks.Answers] };
 

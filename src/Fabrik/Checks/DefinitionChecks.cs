@@ -17,9 +17,10 @@ public static class DefinitionChecks
     [
         new("FAB-3191", $"{Changes} is served", facts => Served(facts, Changes)) { Phase = CheckPhase.After },
         new("FAB-3192", $"{Policies} is served", facts => Served(facts, Policies)) { Phase = CheckPhase.After },
-        new("FAB-3193", $"{Changes} is what this version means", facts => Same(facts, Changes)),
-        new("FAB-3194", $"{Policies} is what this version means", facts => Same(facts, Policies)),
-        new("FAB-3195", "no object is stored in a version that is no longer served", facts => facts.Found.Values.Where(one => one.IsRead).Select(one => one.Value)
+        new("FAB-3193", $"{Changes} is what this version means", facts => Same(facts, Changes)) { Needs = ["FAB-3191"] },
+        new("FAB-3194", $"{Policies} is what this version means", facts => Same(facts, Policies)) { Needs = ["FAB-3192"] },
+        new("FAB-3195", "no object is stored in a version that is no longer served", facts => facts.Found.Values.FirstOrDefault(one => one.State is ReadState.Forbidden or ReadState.Broken) is { } unread ? Finding.Unproven(unread.Why!)
+            : facts.Found.Values.All(one => one.State == ReadState.Missing) ? Finding.Skipped("none is installed") : facts.Found.Values.Where(one => one.IsRead).Select(one => one.Value)
             .Where(one => one.Texts("status", "storedVersions").Except(one.List("spec", "versions").Where(version => version.Says("served")).Select(version => version.Text("name") ?? "")).Any()).Select(Fields.Name).ToList() is { Count: > 0 } stale
             ? Finding.Failed($"{stale.Few()}: stored versions are not served any more, so objects cannot be read", $"kubectl get crd {stale[0]} -o jsonpath='{{.status.storedVersions}}'")
             : Finding.Passed()),
