@@ -37,6 +37,9 @@ public static class FabrikCommand
         var root = new RootCommand("Fabrik makes ordinary Kubernetes Jobs cheaper, faster and more reliable without anyone editing them.");
         var globals = new GlobalOptions();
         globals.AddTo(root);
+        root.Subcommands.Add(InstallCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(InstallCommand.CreateUpgrade(globals, terminal, clock));
+        root.Subcommands.Add(UninstallCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(RunsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ChangesCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(OptimizerCommand.Create(globals, terminal, clock));

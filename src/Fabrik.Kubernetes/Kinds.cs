@@ -14,6 +14,11 @@ public static class Kinds
     public static readonly ResourceKind ResourceQuota = new("", "v1", "resourcequotas", "ResourceQuota", true);
     public static readonly ResourceKind Job = new("batch", "v1", "jobs", "Job", true);
     public static readonly ResourceKind CronJob = new("batch", "v1", "cronjobs", "CronJob", true);
+    public static readonly ResourceKind Service = new("", "v1", "services", "Service", true);
+    public static readonly ResourceKind PersistentVolumeClaim = new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true);
+    public static readonly ResourceKind Deployment = new("apps", "v1", "deployments", "Deployment", true);
+    public static readonly ResourceKind StatefulSet = new("apps", "v1", "statefulsets", "StatefulSet", true);
+    public static readonly ResourceKind StorageClass = new("storage.k8s.io", "v1", "storageclasses", "StorageClass", false);
     public static readonly ResourceKind Lease = new("coordination.k8s.io", "v1", "leases", "Lease", true);
     public static readonly ResourceKind PodMetrics = new("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true);
     public static readonly ResourceKind OptimizationChange = new(Names.Group, "v1", "optimizationchanges", "OptimizationChange", true);

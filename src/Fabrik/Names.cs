@@ -12,6 +12,12 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
+    /// <summary>A namespace for runs that comes with Fabrik; others may be opted in as well.</summary>
+    public const string RunsNamespace = "fabrik-runs";
+
+    /// <summary>Where images are, if no mirror is named.</summary>
+    public const string Registry = "ghcr.io/fabrik-dev/";
+
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -23,6 +29,12 @@ public static class Names
 
     /// <summary>Owner of the fields that Fabrik applies server-side.</summary>
     public const string FieldManager = "fabrik";
+
+    /// <summary>Owner of what is filled in afterwards, so that what is applied again takes none of it away.</summary>
+    public const string KeeperManager = "fabrik-keeper";
+
+    /// <summary>Owner of the labels that opt in namespaces.</summary>
+    public const string OptInManager = "fabrik-opt-in";
 
     public static class Labels
     {
@@ -71,6 +83,7 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+        public const string Name = "app.kubernetes.io/name";
     }
 
     public static class Annotations
@@ -86,6 +99,9 @@ public static class Names
 
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
+
+        /// <summary>On the control plane's StatefulSet, written by whoever installs: the schema of the control database that its version knows.</summary>
+        public const string DatabaseSchema = "fabrik.dev/database-schema";
 
         /// <summary>Of what only the simulated node reads.</summary>
         public const string SandboxPrefix = "sandbox.fabrik.dev/";
@@ -372,6 +388,25 @@ public static class Names
         public const string WebhookConfiguration = "fabrik-webhook";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
         public const string Leader = "fabrik-leader";
+
+        /// <summary>The webhook's Deployment, Service, ServiceAccount and Lease.</summary>
+        public const string Webhook = "fabrik-webhook";
+
+        /// <summary>StatefulSet of API and scheduler.</summary>
+        public const string Control = "fabrik-control";
+
+        /// <summary>Secret with the certificate authority (ca.crt, ca.key), and in <see cref="GatewayNamespace"/> ConfigMap with its certificate.</summary>
+        public const string Authority = "fabrik-ca";
+
+        /// <summary>Secrets with tls.crt and tls.key.</summary>
+        public const string WebhookTls = "fabrik-webhook-tls";
+        public const string ApiTls = "fabrik-api-tls";
+
+        /// <summary>Key of the data of <see cref="AssignmentKeySecret"/>.</summary>
+        public const string AssignmentKeyFile = "key";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
+        public const string ProviderKeys = "fabrik-provider-keys";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
         public const string VirtualKeySecret = "fabrik-virtual-keys";
