@@ -103,6 +103,13 @@ public static class Names
         /// <summary>On the control plane's StatefulSet, written by whoever installs: the schema of the control database that its version knows.</summary>
         public const string DatabaseSchema = "fabrik.dev/database-schema";
 
+        /// <summary>On a Secret with a certificate, by a person, any value: it is made anew; written away when that is done.</summary>
+        public const string Rotate = "fabrik.dev/rotate";
+
+        /// <summary>On the webhook configuration, by whoever uses cert-manager: that writes the caBundle, from a Certificate or a Secret.</summary>
+        public const string InjectFrom = "cert-manager.io/inject-ca-from";
+        public const string InjectFromSecret = "cert-manager.io/inject-ca-from-secret";
+
         /// <summary>Of what only the simulated node reads.</summary>
         public const string SandboxPrefix = "sandbox.fabrik.dev/";
 
@@ -189,6 +196,9 @@ public static class Names
         /// <summary>Of the gateway: whole seconds that open calls have after that.</summary>
         public const string StreamSeconds = "FABRIK_STREAM_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
+
+        /// <summary>Of the webhook in a cluster: Secret in <see cref="SystemNamespace"/> whose tls.crt and tls.key it serves with, read through the API. Without it the directory counts.</summary>
+        public const string TlsSecret = "FABRIK_TLS_SECRET";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
         /// <summary>Where runs reach the LLM gateway, such as https://gateway.fabrik-gateway:8443; without it no Job gets a run token.</summary>
@@ -347,6 +357,15 @@ public static class Names
         public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
         public const string WebhookStopped = "fabrik.webhook.stopped";
         public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
+
+        /// <summary>Seconds since 1970, by certificate (authority, webhook, api): the replica that keeps certificates has it.</summary>
+        public const string CertificateExpiry = "fabrik.certificate.expiry.timestamp";
+
+        /// <summary>Made anew, by certificate.</summary>
+        public const string CertificateRotations = "fabrik.certificate.rotations";
+
+        /// <summary>Looks of the keeper of certificates that failed.</summary>
+        public const string CertificateFailures = "fabrik.certificate.failures";
         public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string ExperimentAlerts = "fabrik.experiment.alerts";
         public const string UsageSettled = "fabrik.usage.settled";
@@ -386,7 +405,20 @@ public static class Names
         /// <summary>ServiceAccount whose short-lived token (audience <see cref="Audience"/>) the command presents to the API.</summary>
         public const string Reader = "fabrik-reader";
         public const string WebhookConfiguration = "fabrik-webhook";
+        public const string WebhookService = "fabrik-webhook";
+        public const string ApiService = "fabrik-api";
+
+        /// <summary>Lease of the webhook's replica that keeps certificates and keys.</summary>
+        public const string CertificateKeeper = "fabrik-webhook";
+
+        /// <summary>Secrets with the authority, and with what the webhook and the API serve with.</summary>
+        public const string AuthoritySecret = "fabrik-ca";
+        public const string WebhookTlsSecret = "fabrik-webhook-tls";
+        public const string ApiTlsSecret = "fabrik-api-tls";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: ConfigMap by which the gateway trusts the API.</summary>
+        public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
 
         /// <summary>The webhook's Deployment, Service, ServiceAccount and Lease.</summary>
@@ -394,13 +426,6 @@ public static class Names
 
         /// <summary>StatefulSet of API and scheduler.</summary>
         public const string Control = "fabrik-control";
-
-        /// <summary>Secret with the certificate authority (ca.crt, ca.key), and in <see cref="GatewayNamespace"/> ConfigMap with its certificate.</summary>
-        public const string Authority = "fabrik-ca";
-
-        /// <summary>Secrets with tls.crt and tls.key.</summary>
-        public const string WebhookTls = "fabrik-webhook-tls";
-        public const string ApiTls = "fabrik-api-tls";
 
         /// <summary>Key of the data of <see cref="AssignmentKeySecret"/>.</summary>
         public const string AssignmentKeyFile = "key";

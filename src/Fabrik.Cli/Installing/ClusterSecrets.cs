@@ -1,51 +1,47 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Fabrik.Certificates;
 using Fabrik.Cli.Output;
 using Fabrik.Installation;
 using Fabrik.Kubernetes;
+using static Fabrik.Certificates.CertificatePlan;
 
 namespace Fabrik.Cli.Installing;
 
 /// <summary>
-/// Fills what the manifests name and leave empty. Each write is by itself, made only where there is nothing usable yet and only if nobody else wrote meanwhile: a kill between
-/// two of them leaves what the next run goes on from.
+/// Fills what the manifests name and leave empty, so that Pods need not wait until the webhook's keeper does. Each write is by itself, made only where there is nothing usable
+/// and only if nobody else wrote meanwhile: a kill between two of them leaves what the next run, or the keeper, goes on from. Renewing is the keeper's alone.
 /// </summary>
 internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider clock)
 {
     private const int Attempts = 5;
-    private const string CaCertificate = "ca.crt", CaKey = "ca.key", TlsCertificate = "tls.crt", TlsKey = "tls.key";
 
-    /// <summary>A certificate that ends sooner is made anew; in a running cluster the webhook renews them long before.</summary>
-    private static readonly TimeSpan Margin = TimeSpan.FromDays(7);
-
-    /// <returns>The authority's certificates, PEM: what is to be trusted.</returns>
+    /// <returns>The authorities' certificates, PEM: who is to be trusted.</returns>
     public async Task<string> FillAsync(CancellationToken ct)
     {
-        var (system, gateway) = (Names.SystemNamespace, Names.GatewayNamespace);
-        var authority = await EnsureAsync(system, Names.Objects.Authority, secret => secret.Data(CaCertificate) is not null && secret.Data(CaKey) is not null ? null : Authority(), ct);
-        var (certificate, key) = (authority.Data(CaCertificate)!, authority.Data(CaKey)!);
-        foreach (var (service, secretName) in new[] { (Names.Objects.Webhook, Names.Objects.WebhookTls), (Names.Objects.ApiDiscovery, Names.Objects.ApiTls) })
-        {
-            await EnsureAsync(system, secretName, secret =>
-                secret.Data(TlsKey) is not null && secret.Data(TlsCertificate) is { } leaf && Certificates.IsFrom(leaf, certificate, clock.GetUtcNow() + Margin)
-                    ? null : Pair(TlsCertificate, TlsKey, Certificates.Leaf(service, system, certificate, key, clock.GetUtcNow())), ct);
-        }
-
-        await EnsureAsync(system, Names.Objects.AssignmentKeySecret, secret => secret.Data(Names.Objects.AssignmentKeyFile) is not null ? null : One(Names.Objects.AssignmentKeyFile, Certificates.RandomKey()), ct);
+        var (system, gateway, times) = (Names.SystemNamespace, Names.GatewayNamespace, CertificateTimes.Default);
+        var authority = await EnsureAsync(system, Names.Objects.AuthoritySecret, secret =>
+            secret.Data(Keys.Authority) is not null && secret.Data(Keys.AuthorityKey) is not null ? null : Pair(Keys.Authority, Keys.AuthorityKey, Issuing.Authority(clock.GetUtcNow(), times)), ct);
+        var signing = new IssuedCertificate(authority.Data(Keys.Authority)!, authority.Data(Keys.AuthorityKey)!);
+        var trusted = signing.Certificate + (authority.Data(Keys.Old) ?? "");
+        foreach (var (place, name) in new[] { (Place.WebhookLeaf, Names.Objects.WebhookTlsSecret), (Place.ApiLeaf, Names.Objects.ApiTlsSecret) })
+            await EnsureAsync(system, name, secret => IsGood(secret, trusted) ? null : Pair(Keys.Leaf, Keys.LeafKey, Issuing.Leaf(signing, NamesOf(place), clock.GetUtcNow(), times)), ct);
+        await EnsureAsync(system, Names.Objects.AssignmentKeySecret, secret => secret.Data(Keys.Signing) is not null ? null : One(Keys.Signing, RandomKey()), ct);
 
         // One key in two namespaces: whichever side has it already is copied.
-        var name = Names.Objects.RunTokenKeySecret;
-        var known = (await cluster.FindAsync(Kinds.Secret, gateway, name, ct))?.Data(Names.Objects.RunTokenKeyFile);
-        var signing = await EnsureAsync(system, name, secret => secret.Data(Names.Objects.RunTokenKeyFile) is not null ? null : One(Names.Objects.RunTokenKeyFile, known ?? Certificates.RandomKey()), ct);
-        await EnsureAsync(gateway, name, secret => secret.Data(Names.Objects.RunTokenKeyFile) is not null ? null : One(Names.Objects.RunTokenKeyFile, signing.Data(Names.Objects.RunTokenKeyFile)!), ct);
+        var tokens = Names.Objects.RunTokenKeySecret;
+        var known = (await cluster.FindAsync(Kinds.Secret, gateway, tokens, ct))?.Data(Keys.Signing);
+        var own = await EnsureAsync(system, tokens, secret => secret.Data(Keys.Signing) is not null ? null : One(Keys.Signing, known ?? RandomKey()), ct);
+        await EnsureAsync(gateway, tokens, secret => secret.Data(Keys.Signing) is not null ? null : One(Keys.Signing, own.Data(Keys.Signing)!), ct);
 
-        await PublishAsync(gateway, Names.Objects.Authority, new JsonObject { [CaCertificate] = certificate }, ct);
+        await PublishAsync(gateway, Names.Objects.GatewayTrust, new JsonObject { [Keys.Authority] = trusted }, ct);
         await PublishAsync(system, Names.Objects.ApiDiscovery, new JsonObject
         {
-            ["server"] = $"https://{Names.Objects.ApiDiscovery}.{system}.svc",
-            ["certificate-authority-data"] = Objects.Base64(certificate),
+            ["server"] = $"https://{Names.Objects.ApiService}.{system}.svc",
+            [Keys.DiscoveryAuthority] = Objects.Base64(trusted),
             [Names.Objects.GatewayAddress] = $"http://{Names.Objects.Gateway}.{gateway}.svc:8080",
         }, ct);
-        return certificate;
+        return trusted;
     }
 
     /// <summary>Provider keys as the settings say where they are; one that is there already is replaced.</summary>
@@ -76,7 +72,9 @@ internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider cloc
             ExitCode.Error, "FAB-1104", $"the provider key {name} cannot be read", source.Environment is { } empty ? $"the variable {empty} is not set" : $"{source.File} is empty", "set it, or leave the key out and write the Secret later");
     }
 
-    private JsonObject Authority() => Pair(CaCertificate, CaKey, Certificates.Authority(clock.GetUtcNow()));
+    private bool IsGood(KubeObject secret, string trusted) =>
+        secret.Data(Keys.LeafKey) is not null && secret.Data(Keys.Leaf) is { } pem && CertificateText.Read(pem) is [var leaf, ..] && leaf.Until > clock.GetUtcNow()
+        && CertificateText.Read(trusted).Any(authority => CertificateText.IsUnder(pem, authority.Pem));
 
     /// <param name="missing">The data to write; null where the Secret is good as it is.</param>
     private async Task<KubeObject> EnsureAsync(string ns, string name, Func<KubeObject, JsonObject?> missing, CancellationToken ct)
@@ -100,7 +98,10 @@ internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider cloc
     private Task PublishAsync(string ns, string name, JsonObject data, CancellationToken ct) =>
         cluster.PatchAsync(Kinds.ConfigMap, ns, name, PatchType.Merge, new JsonObject { ["data"] = data }, ct, new WriteOptions { FieldManager = Names.KeeperManager });
 
-    private static JsonObject Pair(string first, string second, (string Certificate, string Key) pem) => new() { [first] = Objects.Base64(pem.Certificate), [second] = Objects.Base64(pem.Key) };
+    private static JsonObject Pair(string first, string second, IssuedCertificate pem) => new() { [first] = Objects.Base64(pem.Certificate), [second] = Objects.Base64(pem.Key) };
 
     private static JsonObject One(string key, string text) => new() { [key] = Objects.Base64(text) };
+
+    /// <summary>One line, as the files of keys have it.</summary>
+    private static string RandomKey() => Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)) + "\n";
 }

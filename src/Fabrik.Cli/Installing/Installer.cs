@@ -98,6 +98,9 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
     private async Task TrustAsync(JsonObject registration, string trusted, CancellationToken ct)
     {
         var present = await cluster.FindAsync(Kinds.MutatingWebhookConfiguration, null, registration.Name(), ct);
+
+        // Where cert-manager writes it, it alone does.
+        if (present?.Annotation(Names.Annotations.InjectFrom) is not null || present?.Annotation(Names.Annotations.InjectFromSecret) is not null) return;
         var bundle = Objects.Base64(trusted);
         foreach (var entry in (registration["webhooks"] as JsonArray ?? []).OfType<JsonObject>())
         {

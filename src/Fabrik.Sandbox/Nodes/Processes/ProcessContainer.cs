@@ -184,7 +184,7 @@ internal sealed partial class ProcessContainer
         if (int.TryParse(value, out var number) && ports.TryGetValue(number, out var own)) return ProcessPod.Number(own);
         if (value.StartsWith('/') && Mounted(value) is { } path) return path;
         return Service().Match(value) is { Success: true } service
-            ? $"{service.Groups["scheme"].Value}://127.0.0.1:{endpoints.Relay(service.Groups["namespace"].Value, service.Groups["name"].Value, service.Groups["port"] is { Success: true } port ? int.Parse(port.ValueSpan) : service.Groups["scheme"].Value == "https" ? 443 : 80)}{service.Groups["path"].Value}"
+            ? $"{service.Groups["scheme"].Value}://localhost:{endpoints.Relay(service.Groups["namespace"].Value, service.Groups["name"].Value, service.Groups["port"] is { Success: true } port ? int.Parse(port.ValueSpan) : service.Groups["scheme"].Value == "https" ? 443 : 80)}{service.Groups["path"].Value}"
             : value;
     }
 
