@@ -404,6 +404,12 @@ public static class Names
 
         /// <summary>ServiceAccount whose short-lived token (audience <see cref="Audience"/>) the command presents to the API.</summary>
         public const string Reader = "fabrik-reader";
+
+        /// <summary>Of the webhook: Deployment, Service, ServiceAccount and roles.</summary>
+        public const string Webhook = "fabrik-webhook";
+
+        /// <summary>Of API and scheduler: StatefulSet, ServiceAccount and roles.</summary>
+        public const string Control = "fabrik-control";
         public const string WebhookConfiguration = "fabrik-webhook";
         public const string WebhookService = "fabrik-webhook";
         public const string ApiService = "fabrik-api";

@@ -13,13 +13,20 @@ public sealed class AdmissionChain(Cluster cluster) : IDisposable
 {
     private readonly WebhookCaller caller = new(cluster.Options.Services, cluster.Options.Seed, (ns, name, port) => ServiceResolver.Find(cluster.Store, ns, name, port));
 
+    private readonly AdmissionPolicies policies = new(cluster);
+
     public Quotas Quotas { get; } = new(cluster);
 
     /// <summary>Built-in changes, then the mutating webhooks. The answer is the object to go on with, defaults filled in.</summary>
     public async Task<JsonObject> MutateAsync(AdmissionRequest request, CancellationToken ct)
     {
         if (request is { Operation: "CREATE", Subresource: "" } && request.Type == BuiltInTypes.Pod) PodAdmission.Prepare(cluster, request.Namespace!, request.Object!);
-        if (request.Object is { } configuration) RefuseUnknownConditions(request.Type, configuration);
+        if (request.Object is { } configuration)
+        {
+            RefuseUnknownConditions(request.Type, configuration);
+            AdmissionPolicies.RefuseUnknown(request.Type, configuration);
+        }
+
         var called = new List<(Webhook Webhook, int Changes)>();
         var changes = 0;
         foreach (var webhook in Matching(request, BuiltInTypes.MutatingWebhookConfiguration))
@@ -49,6 +56,9 @@ public sealed class AdmissionChain(Cluster cluster) : IDisposable
     public async Task ValidateAsync(AdmissionRequest request, CancellationToken ct)
     {
         if (request is { Operation: "CREATE", Subresource: "" } && request.Type == BuiltInTypes.Pod) LimitRanges.Check(cluster.Store, request.Namespace!, request.Object!);
+
+        // Like webhooks, policies are not asked about themselves: a wrong one could not be mended.
+        if (request.Type.Group != AdmissionPolicies.Policies.Group) policies.Check(request, NamespaceLabels(request));
         foreach (var webhook in Matching(request, BuiltInTypes.ValidatingWebhookConfiguration))
         {
             if (!webhook.Wants(request, NamespaceLabels(request)) || !webhook.Conditions.All(condition => condition(request.Object ?? request.Old?.Read()))) continue;

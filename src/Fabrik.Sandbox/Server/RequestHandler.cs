@@ -251,7 +251,9 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var question = request is null
             ? new AccessQuestion(method.ToLowerInvariant(), "", "", "", "", "", path)
             : new AccessQuestion(request.Verb, request.Type.Group, request.Type.Plural, request.Subresource, request.Namespace ?? "", request.Name);
-        if (!cluster.Authorizer.Decide(caller, question).Allowed) throw Refusals.Forbidden(caller, question, request?.Type);
+        var isAllowed = cluster.Authorizer.Decide(caller, question).Allowed;
+        cluster.Options.Asked?.Invoke(caller.Name, question, isAllowed);
+        if (!isAllowed) throw Refusals.Forbidden(caller, question, request?.Type);
     }
 
     private static RequestContext Context(HttpRequest request, Identity caller)
