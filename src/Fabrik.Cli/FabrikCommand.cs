@@ -37,6 +37,13 @@ public static class FabrikCommand
         var root = new RootCommand("Fabrik makes ordinary Kubernetes Jobs cheaper, faster and more reliable without anyone editing them.");
         var globals = new GlobalOptions();
         globals.AddTo(root);
+        root.Subcommands.Add(InitCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(InstallCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(InstallCommand.CreateUpgrade(globals, terminal, clock));
+        root.Subcommands.Add(UninstallCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(RunCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(RunsCommand.CreateShow(globals, terminal, clock));
+        root.Subcommands.Add(DestroyCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(RunsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ChangesCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(OptimizerCommand.Create(globals, terminal, clock));

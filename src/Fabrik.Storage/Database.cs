@@ -28,6 +28,9 @@ public sealed class Database : IDisposable
 
     public string Path { get; }
 
+    /// <summary>The newest schema that this version knows.</summary>
+    public static int Schema => Migrations.All[^1].Number;
+
     /// <summary>Checks the disk, opens the database in this directory and brings its schema up to date.</summary>
     /// <exception cref="StorageException">The directory, the file or its schema cannot be used.</exception>
     public static Database Open(string directory, TimeProvider clock)

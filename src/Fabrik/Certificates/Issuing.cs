@@ -12,7 +12,7 @@ public sealed record IssuedCertificate(string Certificate, string Key);
 public static class Issuing
 {
     /// <summary>All names under which Pods and API servers reach a Service.</summary>
-    public static ImmutableArray<string> NamesOf(string service, string ns) => [service, $"{service}.{ns}", $"{service}.{ns}.svc", $"{service}.{ns}.svc.cluster.local"];
+    public static ImmutableArray<string> NamesOf(string service, string ns) => [service, $"{service}.{ns}", $"{service}.{ns}.svc", $"{service}.{ns}.svc.cluster.local", "localhost"];
 
     public static IssuedCertificate Authority(DateTimeOffset now, CertificateTimes times)
     {

@@ -12,7 +12,8 @@ public static class ServingChoice
     /// <summary>Why callers could not verify what is served; null when they can.</summary>
     public static string? Problem(string served, Held? registration)
     {
-        if (registration is null) return $"MutatingWebhookConfiguration {Names.Objects.WebhookConfiguration} is not there";
+        // Nobody is sent here yet: who installs registers the webhook when it is ready, and not before.
+        if (registration is null) return null;
         foreach (var (entry, bundle) in registration.Data)
         {
             if (bundle.Length == 0) return $"entry {entry} of MutatingWebhookConfiguration {Names.Objects.WebhookConfiguration} has no caBundle yet";
