@@ -12,18 +12,12 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
-<<<<<<< HEAD
     /// <summary>The namespace for runs that is installed; <c>fabrik namespace create</c> makes others like it.</summary>
-    public const string RunsNamespace = "fabrik-runs";
-
-=======
-    /// <summary>A namespace for runs that comes with Fabrik; others may be opted in as well.</summary>
     public const string RunsNamespace = "fabrik-runs";
 
     /// <summary>Where images are, if no mirror is named.</summary>
     public const string Registry = "ghcr.io/fabrik-dev/";
 
->>>>>>> install
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -92,14 +86,11 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
-<<<<<<< HEAD
+        public const string Name = "app.kubernetes.io/name";
         public const string Component = "app.kubernetes.io/component";
 
         /// <summary>On what <c>fabrik check</c> makes to try something, and takes away again: the id of the check that did.</summary>
         public const string Check = "fabrik.dev/check";
-=======
-        public const string Name = "app.kubernetes.io/name";
->>>>>>> install
     }
 
     public static class Annotations
@@ -273,6 +264,9 @@ public static class Names
 
         /// <summary>How often the tests kill a gateway under load.</summary>
         public const string Kills = "FABRIK_KILLS";
+
+        /// <summary>How many Jobs the tests create while everything else fails.</summary>
+        public const string StormJobs = "FABRIK_STORM_JOBS";
 
         /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
         public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
@@ -469,23 +463,15 @@ public static class Names
         public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
 
-<<<<<<< HEAD
         /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
         public const string TmpVolume = "fabrik-tmp";
         public const string GateContainer = "fabrik-gate";
-=======
-        /// <summary>The webhook's Deployment, Service, ServiceAccount and Lease.</summary>
-        public const string Webhook = "fabrik-webhook";
-
-        /// <summary>StatefulSet of API and scheduler.</summary>
-        public const string Control = "fabrik-control";
 
         /// <summary>Key of the data of <see cref="AssignmentKeySecret"/>.</summary>
         public const string AssignmentKeyFile = "key";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
         public const string ProviderKeys = "fabrik-provider-keys";
->>>>>>> install
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
         public const string VirtualKeySecret = "fabrik-virtual-keys";
