@@ -34,6 +34,7 @@ public static class CronJobsExtensions
         services.AddSingleton<ModelCallStore>();
         services.AddSingleton<BudgetStore>();
         services.AddSingleton<BudgetTurn>();
+        services.AddSingleton<PeerTurn>();
         services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
@@ -70,6 +71,7 @@ public static class CronJobsExtensions
             quartz.Every<DecideExperiments>(options.Pace(DecideExperiments.Interval));
             quartz.Every<ApplyDecisions>(options.Pace(ApplyDecisions.Interval));
             quartz.Every<WatchBudgets>(WatchBudgets.Interval);
+            quartz.Every<LinkPeers>(LinkPeers.Interval);
             quartz.Every<ForgetCalls>(ForgetCalls.Interval);
         });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);

@@ -32,6 +32,10 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     /// <summary>True once everything was listed: what is gone is known to be gone.</summary>
     public bool Synchronised => session is { } running && running.All.All(informer => informer.Synchronised);
 
+    /// <summary>Jobs and namespaces as the watches have them; null before all were listed.</summary>
+    public (IReadOnlyCollection<KubeObject> Jobs, IReadOnlyCollection<KubeObject> Namespaces)? Known =>
+        session is { } running && Synchronised ? ([.. running.Jobs.Items.Values], [.. running.Namespaces.Items.Values]) : null;
+
     private static AssignmentKeys? Keys(string? file)
     {
         if (file is null) return null;

@@ -12,6 +12,12 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
+    /// <summary>The namespace for runs that is installed; <c>fabrik namespace create</c> makes others like it.</summary>
+    public const string RunsNamespace = "fabrik-runs";
+
+    /// <summary>Where images are, if no mirror is named.</summary>
+    public const string Registry = "ghcr.io/fabrik-dev/";
+
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -24,6 +30,12 @@ public static class Names
     /// <summary>Owner of the fields that Fabrik applies server-side.</summary>
     public const string FieldManager = "fabrik";
 
+    /// <summary>Owner of what is filled in afterwards, so that what is applied again takes none of it away.</summary>
+    public const string KeeperManager = "fabrik-keeper";
+
+    /// <summary>Owner of the labels that opt in namespaces.</summary>
+    public const string OptInManager = "fabrik-opt-in";
+
     public static class Labels
     {
         /// <summary>On a namespace: "true" opts every Job in it in.</summary>
@@ -35,6 +47,9 @@ public static class Names
         /// <summary>On a namespace, or on a Job whose namespace lists it: whom calls of the LLM gateway are charged to.</summary>
         public const string Project = "fabrik.dev/project";
         public const string Environment = "fabrik.dev/environment";
+
+        /// <summary>On a namespace: "true" where what runs in it is not trusted. Each Job gets the policy's safe defaults, and what is not safe is refused.</summary>
+        public const string Untrusted = "fabrik.dev/untrusted";
 
         /// <summary>On a namespace: permit.fabrik.dev/KIND is "true" or "false"; see <see cref="Experiments.Permissions"/> for kinds and defaults.</summary>
         public const string PermitPrefix = "permit.fabrik.dev/";
@@ -71,6 +86,11 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+        public const string Name = "app.kubernetes.io/name";
+        public const string Component = "app.kubernetes.io/component";
+
+        /// <summary>On what <c>fabrik check</c> makes to try something, and takes away again: the id of the check that did.</summary>
+        public const string Check = "fabrik.dev/check";
     }
 
     public static class Annotations
@@ -81,11 +101,29 @@ public static class Names
         /// <summary>On a Job: "true" or "false", whatever its namespace says.</summary>
         public const string Gateway = "fabrik.dev/gateway";
 
+        /// <summary>On a Job: "true" makes its Pods wait until the network policy is enforced for them. Where the policy wants that of untrusted runs, nothing on a Job ends it.</summary>
+        public const string Gate = "fabrik.dev/gate";
+
+        /// <summary>On a Job: its Pods may talk to each other and to those of the Jobs of its namespace that say the same.</summary>
+        public const string Peers = "fabrik.dev/peers";
+
         /// <summary>On a namespace: comma-separated projects that its Jobs may name.</summary>
         public const string Projects = "fabrik.dev/projects";
 
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
+
+        /// <summary>On the control plane's StatefulSet, written by whoever installs: the schema of the control database that its version knows.</summary>
+        public const string DatabaseSchema = "fabrik.dev/database-schema";
+
+        /// <summary>On a Secret with a certificate, by a person, any value: it is made anew; written away when that is done.</summary>
+        public const string Rotate = "fabrik.dev/rotate";
+
+        /// <summary>On the webhook configuration, by whoever uses cert-manager: that writes the caBundle, from a Certificate or a Secret.</summary>
+        public const string InjectFrom = "cert-manager.io/inject-ca-from";
+        public const string InjectFromSecret = "cert-manager.io/inject-ca-from-secret";
+        /// <summary>Beside <see cref="Labels.Check"/>: HOST/PID of the command that made it.</summary>
+        public const string CheckBy = "fabrik.dev/check-by";
 
         /// <summary>Of what only the simulated node reads.</summary>
         public const string SandboxPrefix = "sandbox.fabrik.dev/";
@@ -173,6 +211,9 @@ public static class Names
         /// <summary>Of the gateway: whole seconds that open calls have after that.</summary>
         public const string StreamSeconds = "FABRIK_STREAM_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
+
+        /// <summary>Of the webhook in a cluster: Secret in <see cref="SystemNamespace"/> whose tls.crt and tls.key it serves with, read through the API. Without it the directory counts.</summary>
+        public const string TlsSecret = "FABRIK_TLS_SECRET";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
         /// <summary>Where runs reach the LLM gateway, such as https://gateway.fabrik-gateway:8443; without it no Job gets a run token.</summary>
@@ -224,6 +265,9 @@ public static class Names
         /// <summary>How often the tests kill a gateway under load.</summary>
         public const string Kills = "FABRIK_KILLS";
 
+        /// <summary>How many Jobs the tests create while everything else fails.</summary>
+        public const string StormJobs = "FABRIK_STORM_JOBS";
+
         /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
         public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
         public const string KubernetesServicePort = "KUBERNETES_SERVICE_PORT";
@@ -266,6 +310,7 @@ public static class Names
         public const string Leases = "/api/v1/leases";
         public const string Budgets = "/api/v1/budgets";
         public const string RunEnds = "/api/v1/run-ends";
+        public const string Database = "/api/v1/database";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -331,6 +376,15 @@ public static class Names
         public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
         public const string WebhookStopped = "fabrik.webhook.stopped";
         public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
+
+        /// <summary>Seconds since 1970, by certificate (authority, webhook, api): the replica that keeps certificates has it.</summary>
+        public const string CertificateExpiry = "fabrik.certificate.expiry.timestamp";
+
+        /// <summary>Made anew, by certificate.</summary>
+        public const string CertificateRotations = "fabrik.certificate.rotations";
+
+        /// <summary>Looks of the keeper of certificates that failed.</summary>
+        public const string CertificateFailures = "fabrik.certificate.failures";
         public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string ExperimentAlerts = "fabrik.experiment.alerts";
         public const string UsageSettled = "fabrik.usage.settled";
@@ -354,11 +408,27 @@ public static class Names
         public const string OptimizerIncidents = "fabrik.optimizer.incidents.open";
     }
 
+    /// <summary>ClusterRoles for people.</summary>
+    public static class Roles
+    {
+        /// <summary>Runs Jobs in the namespaces that it is bound in.</summary>
+        public const string Runner = "fabrik-runner";
+    }
+
+    public static class Images
+    {
+        public const string Registry = "ghcr.io/fabrik-dev/";
+
+        /// <summary>Of the version that is built.</summary>
+        public static readonly string Gate = $"{Registry}fabrik-gate:{typeof(Names).Assembly.GetName().Version?.ToString(3)}";
+    }
+
     /// <summary>In the checkout.</summary>
     public static class Documents
     {
         public const string Errors = "docs/errors.md";
         public const string Gateway = "docs/gateway.md";
+        public const string Troubleshooting = "docs/troubleshooting.md";
         public const string Runbook = "docs/runbook.md";
     }
 
@@ -377,8 +447,31 @@ public static class Names
         /// <summary>Of API and scheduler: StatefulSet, ServiceAccount and roles.</summary>
         public const string Control = "fabrik-control";
         public const string WebhookConfiguration = "fabrik-webhook";
+        public const string WebhookService = "fabrik-webhook";
+        public const string ApiService = "fabrik-api";
+
+        /// <summary>Lease of the webhook's replica that keeps certificates and keys.</summary>
+        public const string CertificateKeeper = "fabrik-webhook";
+
+        /// <summary>Secrets with the authority, and with what the webhook and the API serve with.</summary>
+        public const string AuthoritySecret = "fabrik-ca";
+        public const string WebhookTlsSecret = "fabrik-webhook-tls";
+        public const string ApiTlsSecret = "fabrik-api-tls";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: ConfigMap by which the gateway trusts the API.</summary>
+        public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
+
+        /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
+        public const string TmpVolume = "fabrik-tmp";
+        public const string GateContainer = "fabrik-gate";
+
+        /// <summary>Key of the data of <see cref="AssignmentKeySecret"/>.</summary>
+        public const string AssignmentKeyFile = "key";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
+        public const string ProviderKeys = "fabrik-provider-keys";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
         public const string VirtualKeySecret = "fabrik-virtual-keys";
@@ -390,6 +483,9 @@ public static class Names
 
         /// <summary>Key of <see cref="ApiDiscovery"/>: where the command reaches the gateway.</summary>
         public const string GatewayAddress = "gateway";
+
+        /// <summary>In namespaces of runs: ResourceQuota, LimitRange and RoleBinding.</summary>
+        public const string Runs = "fabrik-runs";
 
         /// <summary>In <see cref="GatewayNamespace"/>: the gateway's Service, its ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";

@@ -30,7 +30,7 @@ public sealed record PolicyTwin(string Fingerprint, params IReadOnlyList<Func<Po
     public Func<PolicyQuestion, bool> Applies { get; init; } = _ => true;
 
     /// <summary>All that Fabrik ships.</summary>
-    private static readonly IReadOnlyDictionary<string, PolicyTwin> Known = FabrikPolicies.Twins.ToDictionary(twin => twin.Fingerprint, StringComparer.Ordinal);
+    private static readonly IReadOnlyDictionary<string, PolicyTwin> Known = FabrikPolicies.Twins.Concat(RunPolicies.Twins).ToDictionary(twin => twin.Fingerprint, StringComparer.Ordinal);
 
     /// <summary>Null for a policy that Fabrik does not ship, or not with these expressions.</summary>
     public static PolicyTwin? Find(JsonObject policy) => Known.GetValueOrDefault(FingerprintOf(policy));
