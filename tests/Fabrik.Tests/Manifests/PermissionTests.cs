@@ -50,7 +50,8 @@ public sealed class PermissionTests : IAsyncLifetime
         await enough.CancelAsync();
         await submitting;
 
-        Granted().Where(right => !IsElsewhere(right)).Except(Used()).ShouldBeEmpty("given and not used");
+        var used = Used().ToHashSet();
+        Granted().Where(right => !IsElsewhere(right) && !used.Contains(right) && !used.Contains(right with { Verb = Instead(right.Verb) })).ShouldBeEmpty("given and not used");
         heard.Keys.Where(one => one.User.StartsWith("system:serviceaccount:fabrik-", StringComparison.Ordinal) && !one.Allowed).Select(one => $"{one.User}: {one.Question}").ShouldBeEmpty("asked and not given");
     }
 
@@ -90,6 +91,9 @@ public sealed class PermissionTests : IAsyncLifetime
         await run.DisposeAsync();
         Directory.Delete(directory, recursive: true);
     }
+
+    /// <summary>What is watched is listed by the watch itself where the server can do that, as the sandbox can, and else by a list before.</summary>
+    private static string Instead(string verb) => verb == "list" ? "watch" : verb;
 
     /// <summary>Rights on Kubernetes' and our own objects, as accounts of processes have them by their bindings; those on what Fabrik's own API has are asked about there.</summary>
     private static IEnumerable<Right> Granted()
