@@ -26,8 +26,15 @@ internal sealed class StatusPage(ProviderFiles providers, Benches benches, Usage
             new SpoolStatus(files, bytes, oldest, sender.Failing),
             budgets.Budgets is not null,
             [.. (budgets.Budgets ?? []).Select(budget => new BudgetStatus(budget.Name, budget.Hard, used.GetValueOrDefault(budget.Name)))],
-            new RunEndsStatus(ended.Count, feed.ToldAt));
+            new RunEndsStatus(ended.Count, feed.ToldAt))
+        {
+            Unpriced = [.. Named(upstreams.Config).Where(model => prices.Current.Find(model) is null).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
+        };
     }
+
+    /// <summary>Models that stand in the configuration by their whole names.</summary>
+    private static IEnumerable<string> Named(GatewayConfig config) =>
+        config.Providers.SelectMany(provider => provider.Models).Concat(config.Aliases.Values.SelectMany(aliases => aliases.Values)).Where(model => !model.EndsWith('*'));
 
     private static ProviderStatus Provider(ProviderConfig provider, Upstreams upstreams, Dictionary<string, (string Name, DateTimeOffset Until, string Why)> held) => new(
         provider.Name, provider.Format, new Uri(provider.Url).Authority, provider.Models, provider.Projects, Bench(provider.Name, held),

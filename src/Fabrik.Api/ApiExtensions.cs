@@ -59,6 +59,7 @@ public static class ApiExtensions
         app.MapLeases();
         app.MapBudgets();
         app.MapRunEnds();
+        app.MapDatabase();
         return app;
     }
 }

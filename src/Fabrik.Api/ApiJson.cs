@@ -12,6 +12,7 @@ using Fabrik.Runs;
 namespace Fabrik.Api;
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(DatabaseReport))]
 [JsonSerializable(typeof(RunList))]
 [JsonSerializable(typeof(Run))]
 [JsonSerializable(typeof(ExperimentList))]

@@ -1,4 +1,5 @@
 using Dapper;
+using Fabrik.Reports;
 using Microsoft.Data.Sqlite;
 
 namespace Fabrik.Storage;
@@ -26,6 +27,9 @@ public sealed class Database : IDisposable
     }
 
     public string Path { get; }
+
+    /// <summary>The newest schema that this version knows.</summary>
+    public static int Schema => Migrations.All[^1].Number;
 
     /// <summary>Checks the disk, opens the database in this directory and brings its schema up to date.</summary>
     /// <exception cref="StorageException">The directory, the file or its schema cannot be used.</exception>
@@ -79,6 +83,18 @@ public sealed class Database : IDisposable
                 if (durable) writer.Execute("PRAGMA synchronous = NORMAL");
             }
         }
+    }
+
+    /// <summary>How file and disk stand now. Reads the whole file, so it is for now and then.</summary>
+    public DatabaseReport Inspect(string version, DateTimeOffset now)
+    {
+        var drive = new DriveInfo(System.IO.Path.GetDirectoryName(Path)!);
+        var bytes = ((string[])[Path, Path + "-wal"]).Where(File.Exists).Sum(file => new FileInfo(file).Length);
+        var type = Preflight.MountInfo() is { } mounts ? Preflight.FileSystem(mounts, Path) : "";
+        using var connection = Read();
+        return new DatabaseReport(
+            version, now, connection.ExecuteScalar<int?>("SELECT max(number) FROM schema_version") ?? 0, Migrations.All[^1].Number, connection.ExecuteScalar<string>("PRAGMA quick_check(1)") ?? "no answer",
+            type.Length > 0 ? type : null, drive.AvailableFreeSpace, drive.TotalSize, bytes);
     }
 
     public void Dispose()

@@ -8,7 +8,7 @@ internal static class Preflight
 
     public static void Check(string directory)
     {
-        if (OperatingSystem.IsLinux() && File.Exists("/proc/self/mountinfo") && Remote(File.ReadAllText("/proc/self/mountinfo"), directory) is { } type)
+        if (MountInfo() is { } mounts && Remote(mounts, directory) is { } type)
         {
             throw new StorageException(
                 $"{directory} is on {type}, which is a network or user-space file system: SQLite's write-ahead log gets corrupted there. Use a local disk or a block volume (ReadWriteOnce), and set {Names.Variables.DataDirectory} to it");
@@ -18,9 +18,27 @@ internal static class Preflight
         if (free < LeastFree) throw new StorageException($"{directory} has {free >> 20} MiB free, the database needs at least {LeastFree >> 20}. Make room or use a larger volume");
     }
 
+    /// <summary>Null where the operating system has none.</summary>
+    internal static string? MountInfo() => OperatingSystem.IsLinux() && File.Exists("/proc/self/mountinfo") ? File.ReadAllText("/proc/self/mountinfo") : null;
+
     /// <summary>The type of the file system a path is on where it is one that SQLite must not be used on, else null.</summary>
     /// <param name="mountInfo">As /proc/self/mountinfo has it.</param>
     internal static string? Remote(string mountInfo, string path)
+    {
+        var found = FileSystem(mountInfo, path);
+
+        // The layers of rootless containers are FUSE, too, but local.
+        return found switch
+        {
+            "fuse.fuse-overlayfs" or "fuseblk" => null,
+            "nfs" or "nfs4" or "cifs" or "smb3" or "smbfs" or "afs" or "ceph" or "glusterfs" or "lustre" or "ncpfs" => found,
+            _ when found == "fuse" || found.StartsWith("fuse.", StringComparison.Ordinal) => found,
+            _ => null,
+        };
+    }
+
+    /// <summary>The type of the file system a path is on; "" where that cannot be told.</summary>
+    internal static string FileSystem(string mountInfo, string path)
     {
         var (longest, found) = (-1, "");
         foreach (var line in mountInfo.Split('\n', StringSplitOptions.RemoveEmptyEntries))
@@ -36,13 +54,6 @@ internal static class Preflight
             (longest, found) = (mount.Length, fields[dash + 1]);
         }
 
-        // The layers of rootless containers are FUSE, too, but local.
-        return found switch
-        {
-            "fuse.fuse-overlayfs" or "fuseblk" => null,
-            "nfs" or "nfs4" or "cifs" or "smb3" or "smbfs" or "afs" or "ceph" or "glusterfs" or "lustre" or "ncpfs" => found,
-            _ when found == "fuse" || found.StartsWith("fuse.", StringComparison.Ordinal) => found,
-            _ => null,
-        };
+        return found;
     }
 }

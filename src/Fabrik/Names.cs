@@ -15,6 +15,9 @@ public static class Names
     /// <summary>The namespace for runs that is installed; <c>fabrik namespace create</c> makes others like it.</summary>
     public const string RunsNamespace = "fabrik-runs";
 
+    /// <summary>Where images are, if no mirror is named.</summary>
+    public const string Registry = "ghcr.io/fabrik-dev/";
+
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -26,6 +29,12 @@ public static class Names
 
     /// <summary>Owner of the fields that Fabrik applies server-side.</summary>
     public const string FieldManager = "fabrik";
+
+    /// <summary>Owner of what is filled in afterwards, so that what is applied again takes none of it away.</summary>
+    public const string KeeperManager = "fabrik-keeper";
+
+    /// <summary>Owner of the labels that opt in namespaces.</summary>
+    public const string OptInManager = "fabrik-opt-in";
 
     public static class Labels
     {
@@ -77,7 +86,11 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+        public const string Name = "app.kubernetes.io/name";
         public const string Component = "app.kubernetes.io/component";
+
+        /// <summary>On what <c>fabrik check</c> makes to try something, and takes away again: the id of the check that did.</summary>
+        public const string Check = "fabrik.dev/check";
     }
 
     public static class Annotations
@@ -99,6 +112,18 @@ public static class Names
 
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
+
+        /// <summary>On the control plane's StatefulSet, written by whoever installs: the schema of the control database that its version knows.</summary>
+        public const string DatabaseSchema = "fabrik.dev/database-schema";
+
+        /// <summary>On a Secret with a certificate, by a person, any value: it is made anew; written away when that is done.</summary>
+        public const string Rotate = "fabrik.dev/rotate";
+
+        /// <summary>On the webhook configuration, by whoever uses cert-manager: that writes the caBundle, from a Certificate or a Secret.</summary>
+        public const string InjectFrom = "cert-manager.io/inject-ca-from";
+        public const string InjectFromSecret = "cert-manager.io/inject-ca-from-secret";
+        /// <summary>Beside <see cref="Labels.Check"/>: HOST/PID of the command that made it.</summary>
+        public const string CheckBy = "fabrik.dev/check-by";
 
         /// <summary>Of what only the simulated node reads.</summary>
         public const string SandboxPrefix = "sandbox.fabrik.dev/";
@@ -186,6 +211,9 @@ public static class Names
         /// <summary>Of the gateway: whole seconds that open calls have after that.</summary>
         public const string StreamSeconds = "FABRIK_STREAM_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
+
+        /// <summary>Of the webhook in a cluster: Secret in <see cref="SystemNamespace"/> whose tls.crt and tls.key it serves with, read through the API. Without it the directory counts.</summary>
+        public const string TlsSecret = "FABRIK_TLS_SECRET";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
         /// <summary>Where runs reach the LLM gateway, such as https://gateway.fabrik-gateway:8443; without it no Job gets a run token.</summary>
@@ -237,6 +265,9 @@ public static class Names
         /// <summary>How often the tests kill a gateway under load.</summary>
         public const string Kills = "FABRIK_KILLS";
 
+        /// <summary>How many Jobs the tests create while everything else fails.</summary>
+        public const string StormJobs = "FABRIK_STORM_JOBS";
+
         /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
         public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
         public const string KubernetesServicePort = "KUBERNETES_SERVICE_PORT";
@@ -279,6 +310,7 @@ public static class Names
         public const string Leases = "/api/v1/leases";
         public const string Budgets = "/api/v1/budgets";
         public const string RunEnds = "/api/v1/run-ends";
+        public const string Database = "/api/v1/database";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -344,6 +376,15 @@ public static class Names
         public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
         public const string WebhookStopped = "fabrik.webhook.stopped";
         public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
+
+        /// <summary>Seconds since 1970, by certificate (authority, webhook, api): the replica that keeps certificates has it.</summary>
+        public const string CertificateExpiry = "fabrik.certificate.expiry.timestamp";
+
+        /// <summary>Made anew, by certificate.</summary>
+        public const string CertificateRotations = "fabrik.certificate.rotations";
+
+        /// <summary>Looks of the keeper of certificates that failed.</summary>
+        public const string CertificateFailures = "fabrik.certificate.failures";
         public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string ExperimentAlerts = "fabrik.experiment.alerts";
         public const string UsageSettled = "fabrik.usage.settled";
@@ -387,6 +428,8 @@ public static class Names
     {
         public const string Errors = "docs/errors.md";
         public const string Gateway = "docs/gateway.md";
+        public const string Troubleshooting = "docs/troubleshooting.md";
+        public const string Runbook = "docs/runbook.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
@@ -404,12 +447,31 @@ public static class Names
         /// <summary>Of API and scheduler: StatefulSet, ServiceAccount and roles.</summary>
         public const string Control = "fabrik-control";
         public const string WebhookConfiguration = "fabrik-webhook";
+        public const string WebhookService = "fabrik-webhook";
+        public const string ApiService = "fabrik-api";
+
+        /// <summary>Lease of the webhook's replica that keeps certificates and keys.</summary>
+        public const string CertificateKeeper = "fabrik-webhook";
+
+        /// <summary>Secrets with the authority, and with what the webhook and the API serve with.</summary>
+        public const string AuthoritySecret = "fabrik-ca";
+        public const string WebhookTlsSecret = "fabrik-webhook-tls";
+        public const string ApiTlsSecret = "fabrik-api-tls";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: ConfigMap by which the gateway trusts the API.</summary>
+        public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
 
         /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
         public const string TmpVolume = "fabrik-tmp";
         public const string GateContainer = "fabrik-gate";
+
+        /// <summary>Key of the data of <see cref="AssignmentKeySecret"/>.</summary>
+        public const string AssignmentKeyFile = "key";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
+        public const string ProviderKeys = "fabrik-provider-keys";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
         public const string VirtualKeySecret = "fabrik-virtual-keys";

@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Fabrik.Checks;
+using Fabrik.Tests.Checks;
 
 namespace Fabrik.Tests;
 
@@ -10,11 +12,25 @@ public partial class DocumentTests
         var used = Directory.EnumerateFiles(Path.Combine(TestData.Checkout, "src"), "*.cs", SearchOption.AllDirectories)
             .Where(path => !path.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
             .SelectMany(path => Id().Matches(File.ReadAllText(path)).Select(match => match.Groups["id"].Value))
-            .Distinct().Order(StringComparer.Ordinal);
+            .Where(id => !IsCheck(id)).Distinct().Order(StringComparer.Ordinal);
         var explained = File.ReadLines(Path.Combine(TestData.Checkout, Names.Documents.Errors)).Where(line => line.StartsWith("## FAB-", StringComparison.Ordinal)).Select(line => line[3..].Trim());
 
         explained.ShouldBe(used);
     }
+
+    [Fact]
+    public void Every_check_has_a_heading_of_its_own_in_the_troubleshooting_page_and_no_other_has_one()
+    {
+        var headings = File.ReadLines(Path.Combine(TestData.Checkout, Names.Documents.Troubleshooting)).Where(line => line.StartsWith("## FAB-", StringComparison.Ordinal)).Select(line => line[3..].Trim()).ToList();
+
+        headings.ShouldBe(Catalogue.All.Select(info => info.Id).Order(StringComparer.Ordinal));
+        headings.ShouldAllBe(id => IsCheck(id));
+        foreach (var info in Catalogue.All)
+            new CheckResult(info.Id, info.Category, info.Title, CheckStatus.Failed, "", "").Anchor.ShouldBe($"{Names.Documents.Troubleshooting}#{info.Id.ToLowerInvariant()}"); // as Markdown makes anchors of headings
+    }
+
+    /// <summary>FAB-3nnn are found by checks, and explained where those are.</summary>
+    private static bool IsCheck(string id) => id.StartsWith("FAB-3", StringComparison.Ordinal);
 
     [Fact]
     public void The_readme_names_only_folders_that_exist_and_every_project_stands_in_one()

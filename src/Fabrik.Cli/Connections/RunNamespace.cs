@@ -78,7 +78,7 @@ public sealed record RunNamespace(string Name, string? Project, bool Trusted, Qu
 
     private static string Text(string file)
     {
-        using var stream = typeof(RunNamespace).Assembly.GetManifestResourceStream("runs/" + file)!;
+        using var stream = typeof(RunNamespace).Assembly.GetManifestResourceStream("manifests/base/" + file)!;
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }

@@ -11,7 +11,7 @@ namespace Fabrik.Sandbox.Admission;
 /// <summary>Everything that may change or refuse a write before it is stored: built-in rules first, then the webhooks.</summary>
 public sealed class AdmissionChain(Cluster cluster) : IDisposable
 {
-    private readonly WebhookCaller caller = new(cluster.Options.Services, cluster.Options.Seed);
+    private readonly WebhookCaller caller = new(cluster.Options.Services, cluster.Options.Seed, (ns, name, port) => ServiceResolver.Find(cluster.Store, ns, name, port));
 
     private readonly AdmissionPolicies policies = new(cluster);
 

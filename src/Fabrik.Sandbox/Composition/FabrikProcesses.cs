@@ -134,7 +134,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
 
     private static string WriteCertificate(string directory, TimeProvider clock)
     {
-        var (caPem, certificatePem, keyPem) = Certificates.MakePem(clock);
+        var (caPem, certificatePem, keyPem) = Server.Certificates.MakePem(clock);
         Directory.CreateDirectory(directory);
         File.WriteAllText(Path.Combine(directory, "tls.crt"), certificatePem);
         WriteSecret(Path.Combine(directory, "tls.key"), keyPem);

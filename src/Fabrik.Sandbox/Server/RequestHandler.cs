@@ -18,6 +18,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
     private readonly Watcher watcher = new(cluster, stopping);
     private readonly Documents documents = new(cluster);
     private readonly PodRequests pods = new(cluster, stopping);
+    private readonly PodForwarding forwarding = new(cluster, stopping);
     private readonly UsageRequests usage = new(cluster);
     private readonly Reviews reviews = new(cluster, authenticator);
 
@@ -107,6 +108,9 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
             case "list":
                 var query = ListQuery.Parse(http.Request.Query, type);
                 await WriteAsync(http, 200, reader.List(type, request.Namespace, query, Negotiation.Form(http.Request), TablePrinter.Include(http.Request.Query["includeObject"])));
+                return;
+            case "get" when request.Subresource == "portforward":
+                await forwarding.ForwardAsync(http, request);
                 return;
             case "get" when request.Subresource == "log":
                 await pods.SendLogsAsync(http, request);
@@ -247,7 +251,9 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var question = request is null
             ? new AccessQuestion(method.ToLowerInvariant(), "", "", "", "", "", path)
             : new AccessQuestion(request.Verb, request.Type.Group, request.Type.Plural, request.Subresource, request.Namespace ?? "", request.Name);
-        if (!cluster.Authorizer.Decide(caller, question).Allowed) throw Refusals.Forbidden(caller, question, request?.Type);
+        var isAllowed = cluster.Authorizer.Decide(caller, question).Allowed;
+        cluster.Options.Asked?.Invoke(caller.Name, question, isAllowed);
+        if (!isAllowed) throw Refusals.Forbidden(caller, question, request?.Type);
     }
 
     private static RequestContext Context(HttpRequest request, Identity caller)

@@ -8,7 +8,11 @@ namespace Fabrik.Gateway;
 /// <param name="BudgetsKnown">Whether the API has told which budgets there are.</param>
 public sealed record GatewayStatus(
     string Replica, string Version, DateTimeOffset Now, DateTimeOffset StartedAt, bool Draining, string PriceVersion,
-    IReadOnlyList<ProviderStatus> Providers, SpoolStatus Spool, bool BudgetsKnown, IReadOnlyList<BudgetStatus> Budgets, RunEndsStatus RunEnds);
+    IReadOnlyList<ProviderStatus> Providers, SpoolStatus Spool, bool BudgetsKnown, IReadOnlyList<BudgetStatus> Budgets, RunEndsStatus RunEnds)
+{
+    /// <summary>Models that the configuration names, each by its whole name, and that the price book in use does not know. Null: an older gateway, which does not tell.</summary>
+    public IReadOnlyList<string>? Unpriced { get; init; }
+}
 
 /// <param name="Models">Those it serves; none: all.</param>
 /// <param name="Projects">Those it is for; none: all.</param>
