@@ -427,15 +427,6 @@ public static class Names
         public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
 
-        /// <summary>The webhook's Deployment, Service, ServiceAccount and Lease.</summary>
-        public const string Webhook = "fabrik-webhook";
-
-        /// <summary>StatefulSet of API and scheduler.</summary>
-        public const string Control = "fabrik-control";
-
-        /// <summary>Key of the data of <see cref="AssignmentKeySecret"/>.</summary>
-        public const string AssignmentKeyFile = "key";
-
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
         public const string ProviderKeys = "fabrik-provider-keys";
 
