@@ -42,6 +42,7 @@ public static class FabrikCommand
         root.Subcommands.Add(OptimizerCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(ExperimentsCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(GatewayCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(AuditCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(SandboxCommand.Create(terminal, clock));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         root.Subcommands.Add(VersionCommand.Create(globals, terminal, clock));
