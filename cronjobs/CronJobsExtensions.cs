@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Audit;
 using Fabrik.CronJobs.Budgets;
 using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
@@ -17,11 +18,14 @@ public static class CronJobsExtensions
         services.AddSingleton(options);
         services.AddSingleton(options.Clock);
         services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
-        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
+        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock, Names.Components.Scheduler));
+        services.AddSingleton<StorageTold>();
         services.AddSingleton<RunStore>();
         services.AddSingleton<RunMetrics>();
         services.AddSingleton<SchedulerMetrics>();
         services.AddSingleton<RunObserver>();
+        services.AddSingleton<AuditStore>();
+        services.AddSingleton<EditRecorder>();
         services.AddHostedService<Leading>();
         services.AddUsage(options);
         services.AddSingleton<MemberReader>();
@@ -73,6 +77,7 @@ public static class CronJobsExtensions
             quartz.Every<WatchBudgets>(WatchBudgets.Interval);
             quartz.Every<LinkPeers>(LinkPeers.Interval);
             quartz.Every<ForgetCalls>(ForgetCalls.Interval);
+            quartz.Every<WatchStorage>(WatchStorage.Interval);
         });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
     }

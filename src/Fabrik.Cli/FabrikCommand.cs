@@ -51,6 +51,7 @@ public static class FabrikCommand
         root.Subcommands.Add(GatewayCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(CheckCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(NamespaceCommand.Create(globals, terminal, clock));
+        root.Subcommands.Add(AuditCommand.Create(globals, terminal, clock));
         root.Subcommands.Add(SandboxCommand.Create(terminal, clock));
         root.Subcommands.Add(CompletionCommand.Create(terminal));
         root.Subcommands.Add(VersionCommand.Create(globals, terminal, clock));

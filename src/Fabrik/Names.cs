@@ -154,9 +154,19 @@ public static class Names
         public const string InitialEventsEnd = "k8s.io/initial-events-end";
     }
 
-    /// <summary>Types of the conditions in a change's status, written by the scheduler.</summary>
+    /// <summary>Fabrik's processes as app.kubernetes.io/component has them; of each that uses the control database one at a time may.</summary>
+    public static class Components
+    {
+        public const string Api = "api";
+        public const string Scheduler = "scheduler";
+    }
+
+    /// <summary>Types of the conditions in a status, written by the scheduler.</summary>
     public static class Conditions
     {
+        /// <summary>On the policy: "False" while nothing can be written to the control database and the scheduler stands still; not there before it was so once.</summary>
+        public const string StorageWritable = "StorageWritable";
+
         /// <summary>"True" while nothing goes on before a person approves or refuses; the message says why.</summary>
         public const string ApprovalRequired = "ApprovalRequired";
 
@@ -262,7 +272,7 @@ public static class Names
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
 
-        /// <summary>How often the tests kill a gateway under load.</summary>
+        /// <summary>How often the tests kill a gateway, or the API and the scheduler, under load.</summary>
         public const string Kills = "FABRIK_KILLS";
 
         /// <summary>How many Jobs the tests create while everything else fails.</summary>
@@ -311,6 +321,7 @@ public static class Names
         public const string Budgets = "/api/v1/budgets";
         public const string RunEnds = "/api/v1/run-ends";
         public const string Database = "/api/v1/database";
+        public const string Audit = "/api/v1/audit";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -327,7 +338,7 @@ public static class Names
     /// <summary>Resources of <see cref="Group"/> that no API server serves: what callers of Fabrik's own API are permitted by RBAC.</summary>
     public static class Resources
     {
-        /// <summary>get and list: runs, experiments, decisions, budgets and totals of usage.</summary>
+        /// <summary>get and list: runs, experiments, decisions, the audit record, budgets and totals of usage.</summary>
         public const string Runs = "runs";
 
         /// <summary>create: deliver the ledger of model calls, be leased budgets and be told which runs have ended.</summary>
@@ -402,6 +413,7 @@ public static class Names
         public const string GatewayRunEndsTold = "fabrik.gateway.run.ends.timestamp";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
+        public const string StorageWritable = "fabrik.storage.writable";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
         public const string OptimizerChanges = "fabrik.optimizer.changes";
         public const string OptimizerProposals = "fabrik.optimizer.proposals";
@@ -430,6 +442,7 @@ public static class Names
         public const string Gateway = "docs/gateway.md";
         public const string Troubleshooting = "docs/troubleshooting.md";
         public const string Runbook = "docs/runbook.md";
+        public const string Surviving = "docs/surviving.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
@@ -466,9 +479,6 @@ public static class Names
         /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
         public const string TmpVolume = "fabrik-tmp";
         public const string GateContainer = "fabrik-gate";
-
-        /// <summary>Key of the data of <see cref="AssignmentKeySecret"/>.</summary>
-        public const string AssignmentKeyFile = "key";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
         public const string ProviderKeys = "fabrik-provider-keys";

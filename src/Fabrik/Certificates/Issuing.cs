@@ -11,7 +11,7 @@ public sealed record IssuedCertificate(string Certificate, string Key);
 /// <summary>Makes certificates: ECDSA on P-256, which every TLS client takes.</summary>
 public static class Issuing
 {
-    /// <summary>All names under which Pods and API servers reach a Service.</summary>
+    /// <summary>All names under which Pods and API servers reach a Service, and the one of a port-forward.</summary>
     public static ImmutableArray<string> NamesOf(string service, string ns) => [service, $"{service}.{ns}", $"{service}.{ns}.svc", $"{service}.{ns}.svc.cluster.local", "localhost"];
 
     public static IssuedCertificate Authority(DateTimeOffset now, CertificateTimes times)

@@ -182,7 +182,7 @@ public sealed class InstallTests
     private static async Task<List<string>> StateAsync(InstalledCluster cluster)
     {
         var found = new List<string>();
-        foreach (var item in await new Uninstaller(cluster.Client, keepData: false, new Cli.Output.Steps(new Cli.Output.Terminal(TextWriter.Null, TextWriter.Null), TimeProvider.System), TimeProvider.System).FindAsync(None))
+        foreach (var item in await new Uninstaller(cluster.Client, keepData: false, new global::Fabrik.Cli.Output.Steps(new global::Fabrik.Cli.Output.Terminal(TextWriter.Null, TextWriter.Null), TimeProvider.System), TimeProvider.System).FindAsync(None))
         {
             if (item.Kind.Kind is "Pod" or "ReplicaSet" or "EndpointSlice" or "ControllerRevision" or "PersistentVolumeClaim") continue;
             var content = item.Object.ToNode();

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Fabrik.Kubernetes;
+using Fabrik.Tests.EndToEnd;
 
 namespace Fabrik.Tests.Installation;
 
@@ -10,7 +11,7 @@ public sealed class InstallationTests
     private static readonly TimeSpan Goal = TimeSpan.FromSeconds(60);
 
     [Fact]
-    public async Task Init_install_run_show_and_uninstall_as_a_new_user_types_them()
+    public async Task Init_install_run_show_upgrade_destroy_and_uninstall_as_a_new_user_types_them()
     {
         await using var cluster = await InstalledCluster.StartAsync();
         await cluster.ReadyAsync();
@@ -36,6 +37,8 @@ public sealed class InstallationTests
         show.Code.ShouldBe(0, show.Error);
         show.Out.ShouldContain("succeeded");
 
+        await UpgradeAsync(cluster, settings);
+
         var destroy = await cluster.FabrikAsync("destroy", "hello");
         destroy.Code.ShouldBe(0, destroy.Error);
         (await cluster.FabrikAsync("show", job.Uid!)).Out.ShouldContain("succeeded");
@@ -43,5 +46,33 @@ public sealed class InstallationTests
         var uninstall = await cluster.FabrikAsync("uninstall", "--yes", "--timeout", "120");
         uninstall.Code.ShouldBe(0, uninstall.Error);
         uninstall.Out.Trim().ShouldBe("0 objects left");
+    }
+
+    /// <summary>Every image changes its name, so every Pod is replaced; Jobs that are created meanwhile are all admitted and all mutated.</summary>
+    private static async Task UpgradeAsync(InstalledCluster cluster, string settings)
+    {
+        if (!cluster.Played) return; // where images are pulled, there is no second registry
+        using var stop = new CancellationTokenSource();
+        var (created, untouched) = (0, new List<string>());
+        var creating = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                var job = await cluster.Client.CreateAsync(Kinds.Job, Names.RunsNamespace, Jobs.Named($"during-{created}"), CancellationToken.None, new WriteOptions { DryRun = true });
+                created++;
+                if (job.Annotation(Names.Annotations.Assignment) is null) untouched.Add(job.Name);
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+            }
+        });
+
+        var upgrade = await cluster.FabrikAsync("upgrade", "--file", settings, "--registry", "mirror.example.com/fabrik", "--timeout", "240");
+        await stop.CancelAsync();
+        await creating;
+
+        upgrade.Code.ShouldBe(0, upgrade.Error);
+        created.ShouldBeGreaterThan(20);
+        untouched.ShouldBeEmpty();
+        var webhook = await cluster.Client.GetAsync(Kinds.Deployment, Names.SystemNamespace, Names.Objects.Webhook, CancellationToken.None);
+        webhook.Json.ToString().ShouldContain("mirror.example.com/fabrik/fabrik-webhook");
     }
 }

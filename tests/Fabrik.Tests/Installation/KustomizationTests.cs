@@ -9,7 +9,7 @@ public sealed class KustomizationTests : IDisposable
 {
     private readonly string home = Directory.CreateTempSubdirectory("fabrik-kustomize-").FullName;
 
-    public static TheoryData<string> Overlays => [.. Directory.GetDirectories(Path.Combine(TestData.Checkout, "manifests/overlays")).Select(path => Path.GetFileName(path)).Where(name => name != "monitoring")];
+    public static TheoryData<string> Overlays => [.. Directory.GetDirectories(Path.Combine(TestData.Checkout, "manifests/overlays")).Select(path => Path.GetFileName(path))];
 
     [Theory]
     [MemberData(nameof(Overlays))]
@@ -23,7 +23,7 @@ public sealed class KustomizationTests : IDisposable
         var expected = Manifest.Read(output).ToDictionary(Kustomization.Key, StringComparer.Ordinal);
         var rendered = ShippedManifests.Overlay(overlay).ToDictionary(Kustomization.Key, StringComparer.Ordinal);
 
-        expected.Count.ShouldBeGreaterThan(30);
+        expected.ShouldNotBeEmpty();
         rendered.Keys.Order(StringComparer.Ordinal).ShouldBe(expected.Keys.Order(StringComparer.Ordinal));
         foreach (var (key, item) in rendered) JsonNode.DeepEquals(item, expected[key]).ShouldBeTrue($"{key}\n{item}\n{expected[key]}");
     }

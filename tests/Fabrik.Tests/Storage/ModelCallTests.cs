@@ -133,6 +133,7 @@ public class ModelCallTests
         var before = tables.Select(Read).ToArray();
         temporary.Database.Write((connection, transaction) => connection.Execute("""
             DROP TABLE call_hours; DROP TABLE run_hours; DROP TABLE account_days; DROP TABLE budget_thresholds; DROP TABLE budget_refusals; DROP TABLE leases_handed_out; DROP TABLE run_ends;
+            DROP TABLE audit; DROP TABLE audit_head; DROP TABLE audit_anchors; DROP TABLE audit_objects;
             ALTER TABLE model_calls DROP COLUMN first_of_call; ALTER TABLE model_calls DROP COLUMN first_of_model; DELETE FROM schema_version WHERE number >= 8
             """, transaction: transaction));
         temporary.Reopen();

@@ -30,7 +30,7 @@ internal sealed class NodeEndpoint : IAsyncDisposable
 
     public static async Task<NodeEndpoint> StartAsync(PodLogs logs, Func<string, string, int, int?> portOf, CancellationToken ct)
     {
-        var (_, serving) = Certificates.Make(TimeProvider.System);
+        var (_, serving) = Server.Certificates.Make(TimeProvider.System);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseHttps(serving)));
         var app = builder.Build();
