@@ -6,6 +6,7 @@ namespace Fabrik.Sandbox.Nodes.Processes;
 /// <summary>An httpGet probe as the kubelet makes it: any certificate is good, and 200 to 399 is.</summary>
 internal sealed class Probe
 {
+#pragma warning disable CA5359 // as a kubelet's probes: whether it answers is the question, not who it is
     private static readonly HttpClient Http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
@@ -16,6 +17,7 @@ internal sealed class Probe
     {
         Timeout = Timeout.InfiniteTimeSpan,
     };
+#pragma warning restore CA5359
 
     private readonly TimeProvider clock;
     private readonly Uri address;
