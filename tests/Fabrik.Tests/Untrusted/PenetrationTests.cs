@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Fabrik.Kubernetes;
 using Fabrik.Tests.Support;
 
-namespace Fabrik.Tests.Security;
+namespace Fabrik.Tests.Untrusted;
 
 /// <summary>What a run, or somebody who may only run Jobs, tries at the API server. Pods that reach each other, metadata or the control plane are tried by <c>fabrik check</c>: that needs a network.</summary>
 [Collection(SecurityCluster.Collection)]

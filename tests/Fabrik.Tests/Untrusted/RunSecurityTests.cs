@@ -3,7 +3,7 @@ using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Server;
 using Fabrik.Tests.Support;
 
-namespace Fabrik.Tests.Security;
+namespace Fabrik.Tests.Untrusted;
 
 /// <summary>manifests/base/run-security.yaml on an API server, the sandbox's or that of FABRIK_E2E_KUBECONFIG, as tests/testdata/security/cases.yaml says.</summary>
 [Collection(SecurityCluster.Collection)]

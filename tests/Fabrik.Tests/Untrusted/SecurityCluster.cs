@@ -6,7 +6,7 @@ using Fabrik.Tests.Cli;
 using Fabrik.Tests.Manifests;
 using Fabrik.Tests.Support;
 
-namespace Fabrik.Tests.Security;
+namespace Fabrik.Tests.Untrusted;
 
 /// <summary>An API server, the sandbox's or that of FABRIK_E2E_KUBECONFIG, with what manifests/base/run-security.yaml enforces and without any process of Fabrik.</summary>
 [CollectionDefinition(Collection)]
