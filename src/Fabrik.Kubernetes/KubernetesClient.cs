@@ -119,9 +119,10 @@ public sealed class KubernetesClient(ClusterConfig config, TimeProvider clock) :
     }
 
     /// <summary>At most 16 MiB from the beginning of the log.</summary>
-    public async Task<string> LogsAsync(string ns, string pod, CancellationToken ct, string? container = null)
+    /// <param name="tail">Only so many lines from its end.</param>
+    public async Task<string> LogsAsync(string ns, string pod, CancellationToken ct, string? container = null, int? tail = null)
     {
-        var query = new QueryString().Add("container", container).Add("limitBytes", LogLimit.ToString());
+        var query = new QueryString().Add("container", container).Add("limitBytes", LogLimit.ToString()).Add("tailLines", tail?.ToString());
         using var body = await connection.CallAsync(
             new ApiCall(What("get", Kinds.Pod, ns, pod, "log"), HttpMethod.Get, Kinds.Pod.Path(ns, pod, "log") + query, true) { Limit = LogLimit, Cut = true }, ct);
         return Encoding.UTF8.GetString(body.Memory.Span);

@@ -15,9 +15,6 @@ public static class Names
     /// <summary>The namespace for runs that is installed; <c>fabrik namespace create</c> makes others like it.</summary>
     public const string RunsNamespace = "fabrik-runs";
 
-    /// <summary>Where images are, if no mirror is named.</summary>
-    public const string Registry = "ghcr.io/fabrik-dev/";
-
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
     public const string GatewayUser = "system:serviceaccount:fabrik-gateway:fabrik-gateway";
 
@@ -429,6 +426,7 @@ public static class Names
 
     public static class Images
     {
+        /// <summary>Where images are, if no mirror is named.</summary>
         public const string Registry = "ghcr.io/fabrik-dev/";
 
         /// <summary>Of the version that is built.</summary>

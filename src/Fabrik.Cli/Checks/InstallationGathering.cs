@@ -151,8 +151,9 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
             if (statuses.Count > 0) return (IReadOnlyList<GatewayStatus>)statuses;
         }
 
-        using var connection = new GatewayConnection();
-        foreach (var address in await GatewayConnection.AddressesAsync([], from.Terminal.Variable, () => new KubernetesClient(reader.Client.Config, from.Clock), ct)) statuses.Add(await connection.StatusAsync(address, ct));
+        KubernetesClient Cluster() => new(reader.Client.Config, from.Clock);
+        using var connection = new GatewayConnection(Cluster);
+        foreach (var address in await GatewayConnection.AddressesAsync([], from.Terminal.Variable, Cluster, ct)) statuses.Add(await connection.StatusAsync(address, ct));
         return statuses;
     });
 

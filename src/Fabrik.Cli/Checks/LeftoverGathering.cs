@@ -10,7 +10,7 @@ internal static class LeftoverGathering
     private const string PartOf = $"{Names.Labels.PartOf}=fabrik";
 
     /// <summary>Kinds that any version of Fabrik has installed.</summary>
-    private static readonly ResourceKind[] Installed =
+    public static readonly ResourceKind[] Installed =
     [
         Kinds.Namespace, Kinds.CustomResourceDefinition, Kinds.MutatingWebhookConfiguration, Kinds.ValidatingAdmissionPolicy, Kinds.ValidatingAdmissionPolicyBinding,
         new("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false), new("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false),

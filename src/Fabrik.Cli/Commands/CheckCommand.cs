@@ -16,6 +16,7 @@ public static class CheckCommand
 
     private static readonly Option<bool> Pre = new("--pre") { Description = "Before Fabrik is installed: whether the cluster and this user can" };
     private static readonly Option<string[]> Categories = new("--category") { Description = "Only this category, and cluster-access; several times for several", DefaultValueFactory = _ => [] };
+    private static readonly Option<string?> Bundle = new("--bundle") { Description = "Also write an archive for whoever helps you: results, objects, Events, ends of logs, measurements, without secrets" };
     private static readonly Option<string> Image = new("--image") { Description = "Image of the canary Pods that try network policies: it needs sh, sleep and nc", DefaultValueFactory = _ => CanaryPods.Image };
     private static readonly Option<string?> Waits = new("--wait") { Description = "How long to try again what failed, such as 30s or 5m (default: once)" };
 
@@ -27,7 +28,7 @@ public static class CheckCommand
         output.CompletionSources.Add("table", "short", "json", "junit");
         Categories.CompletionSources.Clear();
         Categories.CompletionSources.Add([.. Infos(terminal, clock).Select(info => info.Category).Distinct(StringComparer.Ordinal)]);
-        var command = new Command("check", "Whether this cluster is fit for Fabrik (--pre), and whether Fabrik is well in it. Ends with 0, with 10 if there are only warnings, with 20 if a check failed") { Options = { Pre, Categories, Waits, Image, output } };
+        var command = new Command("check", "Whether this cluster is fit for Fabrik (--pre), and whether Fabrik is well in it. Ends with 0, with 10 if there are only warnings, with 20 if a check failed") { Options = { Pre, Categories, Waits, Image, Bundle, output } };
         command.SetAction((parsed, cancel) => RunAsync(parsed, parsed.GetValue(output), globals, terminal, clock, cancel));
         return command;
     }
@@ -70,6 +71,14 @@ public static class CheckCommand
         if (format == CheckFormat.Junit) terminal.Out.WriteLine(CheckReports.Junit(book));
         if (format == CheckFormat.Short) CheckView.Short(terminal, book.Results);
         CheckView.Summary(format is CheckFormat.Json or CheckFormat.Junit ? terminal.Error : terminal.Out, book);
+        if (parsed.GetValue(Bundle) is { } path && client is not null)
+        {
+            progress.Show("bundle", null);
+            var (files, missing) = await new SupportBundle(new FactReader(client)).WriteAsync(path, book, cancel);
+            progress.Clear();
+            terminal.Error.WriteLine($"wrote {path} with {files} files{(missing.Count == 0 ? "" : $"; {missing.Count} could not be read, missing.txt says why")}");
+        }
+
         return (int)(book.Count(CheckStatus.Failed) > 0 || canaries?.Left.Count > 0 ? ExitCode.Failed : book.Count(CheckStatus.Warning) > 0 ? ExitCode.Warnings : ExitCode.Ok);
     }
 

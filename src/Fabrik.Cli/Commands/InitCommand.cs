@@ -16,7 +16,7 @@ public static class InitCommand
     private static readonly Option<string> FileOption = new("--file", "-f") { Description = "Where the settings are written", DefaultValueFactory = _ => InstallSettings.DefaultFile };
     private static readonly Option<string?> Profile = InstallCommand.Choice("--profile", "dev: one of each on a small machine; prod: replicas, spread and priority", [.. InstallSettings.Profiles]);
     private static readonly Option<string?> StorageClass = new("--storage-class") { Description = "Of Fabrik's volumes (default: the cluster's)" };
-    private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Registry.TrimEnd('/')}" };
+    private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Images.Registry.TrimEnd('/')}" };
     private static readonly Option<string[]> OptIn = new("--opt-in") { Description = "A namespace whose Jobs are Fabrik's business; may be given several times" };
     private static readonly Option<string[]> Keys = new("--provider-key") { Description = "NAME=env:VARIABLE or NAME=file:PATH, such as openai=env:OPENAI_API_KEY: where install finds a key for the gateway" };
     private static readonly Option<bool> Force = new("--force") { Description = "Write over a file that is there" };

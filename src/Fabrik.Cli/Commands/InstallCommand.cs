@@ -15,7 +15,7 @@ public static class InstallCommand
     private static readonly Option<string?> FileOption = new("--file", "-f") { Description = $"Settings that fabrik init wrote (default: {InstallSettings.DefaultFile} where it is there)" };
     private static readonly Option<string?> Profile = Choice("--profile", "dev: one of each on a small machine; prod: replicas, spread and priority", [.. InstallSettings.Profiles]);
     private static readonly Option<string?> StorageClass = new("--storage-class") { Description = "Of Fabrik's volumes (default: the cluster's)" };
-    private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Registry.TrimEnd('/')}" };
+    private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Images.Registry.TrimEnd('/')}" };
     private static readonly Option<string[]> OptIn = new("--opt-in") { Description = "A namespace whose Jobs are Fabrik's business; may be given several times" };
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Have the cluster check everything and store nothing" };
     private static readonly Option<bool> Wait = new("--wait") { Description = "Wait until all Pods serve before the webhook is registered (default: true)", DefaultValueFactory = _ => true };
@@ -61,7 +61,7 @@ public static class InstallCommand
         terminal.Out.WriteLine(options.DryRun
             ? "Nothing was written: the cluster would take all of it."
             : $"Fabrik {InstalledVersion.Own} is {(upgrade ? "upgraded" : "installed")}.");
-        terminal.Error.WriteLine(options.DryRun ? $"next: fabrik {(upgrade ? "upgrade" : "install")}" : $"next: fabrik run --image busybox -n {settings.Namespaces.FirstOrDefault() ?? Names.RunsNamespace} -- echo hello");
+        terminal.Error.WriteLine(options.DryRun ? $"next: fabrik {(upgrade ? "upgrade" : "install")}" : $"next: fabrik run --image busybox -n {(settings.Namespaces is [var first, ..] ? first : Names.RunsNamespace)} -- echo hello");
     }
 
     private static InstallSettings Settings(ParseResult parsed)

@@ -85,7 +85,7 @@ public sealed record InstallSettings
                 foreach (var claim in (item["spec"]?["volumeClaimTemplates"] as JsonArray ?? []).OfType<JsonObject>()) claim["spec"]!["storageClassName"] = StorageClass;
             if (Registry is null || item["spec"]?["template"]?["spec"] is not JsonObject pod) continue;
             foreach (var container in new[] { pod["containers"], pod["initContainers"] }.OfType<JsonArray>().SelectMany(list => list).OfType<JsonObject>())
-                if (container["image"]?.ToString() is { } image && image.StartsWith(Names.Registry, StringComparison.Ordinal)) container["image"] = $"{Registry}/{image[Names.Registry.Length..]}";
+                if (container["image"]?.ToString() is { } image && image.StartsWith(Names.Images.Registry, StringComparison.Ordinal)) container["image"] = $"{Registry}/{image[Names.Images.Registry.Length..]}";
         }
     }
 

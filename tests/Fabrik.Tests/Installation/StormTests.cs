@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -73,9 +72,9 @@ public sealed class StormTests
 
         async Task OneAsync(string name)
         {
-            var began = Stopwatch.GetTimestamp();
+            var began = TimeProvider.System.GetTimestamp();
             await CreateAsync(client, name);
-            took.Add(Stopwatch.GetElapsedTime(began));
+            took.Add(TimeProvider.System.GetElapsedTime(began));
         }
     }
 
@@ -96,7 +95,7 @@ public sealed class StormTests
             var upgrade = await cluster.FabrikAsync("upgrade", "--file", settings, "--registry", "mirror.example.com/fabrik", "--timeout", "300");
             upgrade.Code.ShouldBe(0, upgrade.Error);
             upgraded++;
-        });
+        }, Cancel);
         using var pace = new PeriodicTimer(TimeSpan.FromSeconds(3), TimeProvider.System);
         try
         {

@@ -127,7 +127,7 @@ public partial class MonitoringTests
         return output;
     }
 
-    [GeneratedRegex("Create(Observable)?(?<kind>Counter|Histogram|Gauge|UpDownCounter)(<[a-z]+>)?\\(\\s*(\"(?<text>[a-z.]+)\"|(?<name>Names\\.Metrics\\.[A-Za-z]+))", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex("Create(Observable)?(?<kind>Counter|Histogram|Gauge|UpDownCounter)(<[a-z]+>)?\\(\\s*(\"(?<text>[a-z.]+)\"|(?<name>Names\\.Metrics\\.[A-Za-z]+))", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Instrument();
 
     [GeneratedRegex("\\bfabrik_[a-z_]+\\b", RegexOptions.NonBacktracking)]

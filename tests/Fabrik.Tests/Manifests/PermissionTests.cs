@@ -40,12 +40,21 @@ public sealed class PermissionTests : IAsyncLifetime
             ["metadata"] = new JsonObject { ["name"] = Names.PolicyName },
             ["spec"] = new JsonObject { ["budgets"] = new JsonArray(new JsonObject { ["name"] = "all", ["limit"] = "0.000001" }) },
         }, Cancel);
+        await client.CreateAsync(Kinds.Namespace, null, new JsonObject
+        {
+            ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = "fenced", ["labels"] = new JsonObject { [Names.Labels.Enabled] = "true", [Names.Labels.Untrusted] = "true" } },
+        }, Cancel);
+        var talking = Jobs.Named("talking");
+        talking["metadata"]!["annotations"] = new JsonObject { [Names.Annotations.Peers] = "a" };
+        talking["spec"]!["template"]!["metadata"]!["annotations"]![Names.Annotations.SandboxDuration] = "24h";
+        await client.CreateAsync(Kinds.Job, "fenced", talking, Cancel);
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var submitting = SubmitAsync(enough.Token);
         await Wait.UntilAsync("a trial", async () => await AnyAsync(Kinds.OptimizationChange, Names.SystemNamespace, one => Text(one, "status", "phase") == "experiment_running"), Patience);
         await Wait.UntilAsync("an Event about it", async () => await AnyAsync(Kinds.Event, Names.SystemNamespace, one => Text(one, "involvedObject", "kind") == "OptimizationChange"), Patience);
         await Wait.UntilAsync("a budget that is spent", async () => await AnyAsync(Kinds.OptimizerPolicy, null, one => one.Json.TryGetProperty("status", out var status) && status.TryGetProperty("exhaustedBudgets", out _)), Patience);
         await Wait.UntilAsync("an Event about that", async () => await AnyAsync(Kinds.Event, "default", one => Text(one, "involvedObject", "kind") == "OptimizerPolicy"), Patience);
+        await Wait.UntilAsync("a way between peers", async () => await AnyAsync(Kinds.NetworkPolicy, "fenced", _ => true), Patience);
         (await Command.RunAsync(["runs", "list", "-A", "--kubeconfig", run.KubeconfigPath])).Code.ShouldBe(0);
         await enough.CancelAsync();
         await submitting;

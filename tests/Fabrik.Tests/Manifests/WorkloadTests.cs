@@ -340,7 +340,7 @@ public partial class WorkloadTests
         return found;
     }
 
-    [GeneratedRegex("(?<![A-Za-z0-9.-])((permit\\.)?fabrik|optimizer)\\.dev/(?!v1\\b)[a-z][a-z-]*", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex("(?<![A-Za-z0-9.-])((permit\\.)?fabrik|optimizer)\\.dev/(?!v1\\b)[a-z][a-z-]*", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 60_000)]
     private static partial Regex Ours();
 
     [GeneratedRegex("\\s+", RegexOptions.NonBacktracking)]
