@@ -48,6 +48,9 @@ public static class Names
         /// <summary>On a namespace: "true" where what runs in it is not trusted. Each Job gets the policy's safe defaults, and what is not safe is refused.</summary>
         public const string Untrusted = "fabrik.dev/untrusted";
 
+        /// <summary>On a namespace: "true" lets its Pods scrape the metrics of the control plane.</summary>
+        public const string Metrics = "fabrik.dev/metrics";
+
         /// <summary>On a namespace: permit.fabrik.dev/KIND is "true" or "false"; see <see cref="Experiments.Permissions"/> for kinds and defaults.</summary>
         public const string PermitPrefix = "permit.fabrik.dev/";
 
