@@ -24,6 +24,9 @@ public static class Names
     /// <summary>Owner of the fields that Fabrik applies server-side.</summary>
     public const string FieldManager = "fabrik";
 
+    /// <summary>Owner of what is filled in afterwards, so that what is applied again takes none of it away.</summary>
+    public const string KeeperManager = "fabrik-keeper";
+
     public static class Labels
     {
         /// <summary>On a namespace: "true" opts every Job in it in.</summary>
@@ -378,6 +381,7 @@ public static class Names
     {
         public const string Errors = "docs/errors.md";
         public const string Gateway = "docs/gateway.md";
+        public const string Certificates = "docs/certificates.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
