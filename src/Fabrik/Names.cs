@@ -444,6 +444,7 @@ public static class Names
         public const string Troubleshooting = "docs/troubleshooting.md";
         public const string Runbook = "docs/runbook.md";
         public const string Surviving = "docs/surviving.md";
+        public const string Certificates = "docs/certificates.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>

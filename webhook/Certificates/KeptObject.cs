@@ -40,11 +40,8 @@ internal sealed record KeptObject(Place Place, ResourceKind Kind, string? Namesp
         else
             patch["data"] = new JsonObject(write.Data.Select(one => KeyValuePair.Create(one.Key, one.Value is null ? null : (JsonNode?)Encoded(one.Value))));
         // Entries of a configuration are merged by their names.
-        return client.PatchAsync(Kind, Namespace, Name, Place == Place.Registration ? PatchType.Strategic : PatchType.Merge, patch, ct, new WriteOptions { FieldManager = Manager });
+        return client.PatchAsync(Kind, Namespace, Name, Place == Place.Registration ? PatchType.Strategic : PatchType.Merge, patch, ct, new WriteOptions { FieldManager = Names.KeeperManager });
     }
-
-    /// <summary>Another than that of what is applied: what is applied again must not take the caBundle away.</summary>
-    private const string Manager = "fabrik-webhook";
 
     private string Encoded(string value) => Kind == Kinds.Secret || Place == Place.Discovery ? Base64(value) : value;
 

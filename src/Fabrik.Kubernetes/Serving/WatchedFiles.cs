@@ -42,7 +42,7 @@ public sealed partial class WatchedFiles : IDisposable
     public void Dispose() => timer.Dispose();
 
     /// <summary>The first file that is not there or has nothing in it; null when all have.</summary>
-    public string? Missing() => Array.Find(paths, path => new FileInfo(path) is not { Exists: true, Length: > 0 });
+    public string? Missing() => Array.Find(paths, MountedFiles.IsMissing);
 
     private void Look()
     {

@@ -46,7 +46,9 @@ public static class CertificatePlan
         if (AuthorityProblem(secret) is { } broken) return CertificateStep.Do(CertificateAction.CreateAuthority, Place.Authority, broken);
 
         var (authority, old) = (CertificateText.Read(secret[Keys.Authority])[0], CertificateText.Read(secret[Keys.Old]));
-        // One rotation at a time: whoever serves a leaf of two authorities ago would be forgotten.
+        if (old.IsEmpty && secret[Keys.Old].Length > 0) return CertificateStep.Do(CertificateAction.DropOld, Place.Authority, $"{Keys.Old} is not a certificate");
+        if (Useless(authority, now) is { } useless) return CertificateStep.Do(CertificateAction.RotateAuthority, Place.Authority, useless);
+        // One rotation at a time, so that no list of old ones grows.
         if (old.IsEmpty && WhyRotate(secret, authority, now) is { } why) return CertificateStep.Do(CertificateAction.RotateAuthority, Place.Authority, why);
 
         foreach (var place in Trusts)
@@ -98,11 +100,15 @@ public static class CertificatePlan
         return CertificateText.Fits(secret[Keys.Authority], secret[Keys.AuthorityKey]) ? null : $"{Keys.AuthorityKey} is not the key of {Keys.Authority}";
     }
 
+    /// <summary>Nothing under it can be verified, and nothing be signed with it.</summary>
+    private static string? Useless(CertificateFacts authority, DateTimeOffset now) =>
+        now < authority.From ? $"the authority is not valid before {Date(authority.From)}: the clock was turned back"
+        : now >= authority.Until ? $"the authority ended at {Date(authority.Until)}"
+        : null;
+
     private static string? WhyRotate(Held secret, CertificateFacts authority, DateTimeOffset now)
     {
         if (secret.Asked) return $"a new authority is asked for by annotation {Names.Annotations.Rotate}";
-        if (now < authority.From) return $"the authority is not valid before {Date(authority.From)}: the clock was turned back";
-        if (now >= authority.Until) return $"the authority ended at {Date(authority.Until)}";
         return now >= authority.Due ? $"two thirds of the authority's life have passed, which ends at {Date(authority.Until)}" : null;
     }
 

@@ -13,7 +13,7 @@ public static class CertificateWriting
     public static PlaceWrite Of(CertificateStep step, CertificateState state, DateTimeOffset now, CertificateTimes times) => step.Action switch
     {
         CertificateAction.CreateAuthority => Authority(Issuing.Authority(now, times), Serving(state)),
-        CertificateAction.RotateAuthority => Authority(Issuing.Authority(now, times), state[Place.Authority]![Keys.Authority]),
+        CertificateAction.RotateAuthority => Authority(Issuing.Authority(now, times), Joined([.. CertificateText.Read(state[Place.Authority]![Keys.Authority]).Take(1), .. CertificateText.Read(state[Place.Authority]![Keys.Old])])),
         CertificateAction.DropOld => new PlaceWrite(Place.Authority, Data((Keys.Old, null)), Answers: false),
         CertificateAction.WriteTrust => new PlaceWrite(step.Place, state[step.Place]!.Data.ToImmutableSortedDictionary(one => one.Key, string? (_) => Trusted(state), StringComparer.Ordinal), Answers: false),
         CertificateAction.Issue => Leaf(step.Place, Issuing.Leaf(new(state[Place.Authority]![Keys.Authority], state[Place.Authority]![Keys.AuthorityKey]), NamesOf(step.Place), now, times)),

@@ -35,7 +35,7 @@ public class PlanTests
         leaf.Names.ShouldBe(["fabrik-webhook", "fabrik-webhook.fabrik-system", "fabrik-webhook.fabrik-system.svc", "fabrik-webhook.fabrik-system.svc.cluster.local"]);
         CertificateText.Read(state[Place.ApiLeaf]![Keys.Leaf])[0].Names.ShouldContain("fabrik-api.fabrik-system.svc");
         using var loaded = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPem(state[Place.WebhookLeaf]![Keys.Leaf]);
-        loaded.PublicKey.GetECDsaPublicKey()!.ExportParameters(false).Curve.Oid.FriendlyName.ShouldBe("nistP256");
+        loaded.PublicKey.GetECDsaPublicKey()!.ExportParameters(false).Curve.Oid.Value.ShouldBe("1.2.840.10045.3.1.7") /* P-256 */;
     }
 
     [Fact]

@@ -28,6 +28,7 @@ internal sealed class WebhookDeployment : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly ConcurrentDictionary<string, Uri> services = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> announced = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> sliced = new(StringComparer.Ordinal);
     private readonly List<WebhookReplica> replicas = [];
     private readonly JsonObject? before;
     private readonly SandboxServer? sandbox;
@@ -99,7 +100,11 @@ internal sealed class WebhookDeployment : IAsyncDisposable
         var why = "";
         try
         {
-            await Wait.UntilAsync($"{replica.Name} to be ready", async () => await replica.ReadyAsync() is (true, _) ready ? ready.Item1 : (why = (await replica.ReadyAsync()).Why).Length < 0);
+            await Wait.UntilAsync($"{replica.Name} to be ready", async () =>
+            {
+                (var ready, why) = await replica.ReadyAsync();
+                return ready;
+            });
             await Wait.UntilAsync($"{replica.Name} to be reached", () => Task.FromResult(announced.GetValueOrDefault(replica.Name)));
         }
         catch (Exception e)
@@ -145,7 +150,7 @@ internal sealed class WebhookDeployment : IAsyncDisposable
         foreach (var replica in replicas) await replica.DisposeAsync();
         if (sandbox is null)
         {
-            foreach (var name in announced.Keys) await Client.DeleteAsync(EndpointSlice, Names.SystemNamespace, name, default);
+            foreach (var name in sliced.Keys) await Client.DeleteAsync(EndpointSlice, Names.SystemNamespace, name, default);
             await Client.DeleteAsync(Service, Names.SystemNamespace, Names.Objects.WebhookService, default);
             await TakeAsync(Client, default);
             if (before is not null) await Client.CreateAsync(Kinds.MutatingWebhookConfiguration, null, before, default);
@@ -240,6 +245,7 @@ internal sealed class WebhookDeployment : IAsyncDisposable
                 ["ports"] = new JsonArray(new JsonObject { ["name"] = "https", ["protocol"] = "TCP", ["port"] = port == 0 ? 9443 : port }),
                 ["endpoints"] = ready ? new JsonArray(new JsonObject { ["addresses"] = new JsonArray(Address()), ["conditions"] = new JsonObject { ["ready"] = true } }) : [],
             };
+            sliced[name] = true;
             await Client.PatchAsync(EndpointSlice, Names.SystemNamespace, name, PatchType.Apply, slice, default, new WriteOptions { Force = true });
         }
 

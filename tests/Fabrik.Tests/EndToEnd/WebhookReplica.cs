@@ -41,7 +41,7 @@ internal sealed class WebhookReplica : IAsyncDisposable
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.Logging.ClearProviders();
         var log = new MemoryLog();
-        builder.Logging.AddProvider(log);
+        builder.Logging.AddProvider(log).AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddFabrikWebhook(new WebhookOptions
         {
             Cluster = relay.Config,
