@@ -6,6 +6,7 @@ namespace Fabrik.Sandbox.Nodes.Processes;
 /// <summary>An httpGet probe as the kubelet makes it: any certificate is good, and 200 to 399 is.</summary>
 internal sealed class Probe
 {
+#pragma warning disable CA5359 // a kubelet verifies no certificate when it probes
     private static readonly HttpClient Http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
@@ -16,6 +17,7 @@ internal sealed class Probe
     {
         Timeout = Timeout.InfiniteTimeSpan,
     };
+#pragma warning restore CA5359
 
     private readonly TimeProvider clock;
     private readonly Uri address;
