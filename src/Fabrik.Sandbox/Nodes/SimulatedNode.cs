@@ -19,8 +19,8 @@ public sealed record SimulatedNodeOptions
     /// <summary>Where API servers reach the node for logs and ports; null: nowhere.</summary>
     public int? KubeletPort { get; init; }
 
-    /// <summary>What a container has written, beside what the sandbox's API server is told.</summary>
-    public Action<KubeObject, string, string>? OnLog { get; init; }
+    /// <summary>What a container has written, beside what the sandbox's API server is told; null when nothing follows.</summary>
+    public Action<KubeObject, string, string?>? OnLog { get; init; }
 
     public ILogger Log { get; init; } = NullLogger.Instance;
 }
@@ -245,7 +245,9 @@ public sealed class SimulatedNode : IDisposable
             events.Tell(pod, Kubelet, "Warning", "BackOff", $"Back-off restarting failed container {play.Script.Main} in pod {pod.Name}_{pod.Namespace}({pod.Uid})", field, world.Node.Name);
         else if ((string?)stuck?["reason"] is "ErrImagePull" or "ErrImageNeverPull" or "ImagePullBackOff")
             events.Tell(pod, Kubelet, "Warning", "Failed", $"Error: {(string?)stuck["reason"]}", field, world.Node.Name);
-        if (moment.Ended) uploads.Log(pod, play.Script.Main, "", true);
+        if (!moment.Ended) return;
+        uploads.Log(pod, play.Script.Main, "", true);
+        options.OnLog?.Invoke(pod, play.Script.Main, null);
     }
 
     /// <summary>False when the Pod is gone.</summary>

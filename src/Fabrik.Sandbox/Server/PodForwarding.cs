@@ -22,7 +22,7 @@ public sealed class PodForwarding(Cluster cluster, CancellationToken stopping)
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
         using var far = new ClientWebSocket();
         far.Options.AddSubProtocol(Protocol);
-#pragma warning disable CA5359 // as an API server without a kubelet's authority
+#pragma warning disable CA5359 // nor does an API server that was given no authority of its kubelets
         far.Options.RemoteCertificateValidationCallback = (_, _, _, _) => true;
 #pragma warning restore CA5359
         try

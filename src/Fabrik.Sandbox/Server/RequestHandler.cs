@@ -33,7 +33,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
             caller = Impersonation.Apply(caller, http.Request.Headers);
             var path = http.Request.Path.Value ?? "/";
             var request = ApiRequest.Parse(http.Request.Method, path, ListQuery.IsTrue(http.Request.Query["watch"]), cluster.Catalog);
-            Authorize(caller, request, path, http.Request.Method, http.Request.Query["fieldSelector"]);
+            Authorize(caller, request, path, http.Request);
             if (request is null)
             {
                 if (!await documents.TryAnswerAsync(http, path) && !await pods.TryTakeLogsAsync(http, path, caller) && !await usage.TryTakeAsync(http, path, caller)) await SendPathNotFoundAsync(http, path);
@@ -248,27 +248,27 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         Force = context.Force,
     };
 
-    private void Authorize(Identity caller, ApiRequest? request, string path, string method, string? fields)
+    private void Authorize(Identity caller, ApiRequest? request, string path, HttpRequest http)
     {
         var question = request is null
-            ? new AccessQuestion(method.ToLowerInvariant(), "", "", "", "", "", path)
-            : new AccessQuestion(request.Verb, request.Type.Group, request.Type.Plural, request.Subresource, request.Namespace ?? "", Name(request, fields));
+            ? new AccessQuestion(http.Method.ToLowerInvariant(), "", "", "", "", "", path)
+            : new AccessQuestion(request.Verb, request.Type.Group, request.Type.Plural, request.Subresource, request.Namespace ?? "", Named(request, http));
         var isAllowed = cluster.Authorizer.Decide(caller, question).Allowed;
         cluster.Options.Asked?.Invoke(caller.Name, question, isAllowed);
         if (!isAllowed) throw Refusals.Forbidden(caller, question, request?.Type);
     }
 
-    /// <summary>A list of the one object of a name is asked for by that name: permissions may be for it alone.</summary>
-    private static string Name(ApiRequest request, string? fields)
+    /// <summary>Who lists or watches one object by a selector of its name needs the permission for that name alone.</summary>
+    private static string Named(ApiRequest request, HttpRequest http)
     {
-        if (request.Verb is not ("list" or "watch")) return request.Name;
+        if (request.Name.Length > 0 || request.Verb is not ("list" or "watch" or "deletecollection")) return request.Name;
         try
         {
-            return FieldSelector.Parse(fields, request.Type).Name ?? request.Name;
+            return FieldSelector.Parse(http.Query["fieldSelector"], request.Type).Name ?? "";
         }
         catch (FormatException)
         {
-            return request.Name; // refused later, in words
+            return ""; // what is wrong with it is said to whom may ask
         }
     }
 

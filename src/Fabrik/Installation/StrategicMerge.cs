@@ -10,17 +10,18 @@ internal static class StrategicMerge
 {
     private const string Directive = "$patch";
 
-    private static readonly Dictionary<string, string[]> Keys = new(StringComparer.Ordinal)
+    /// <summary>Of each list the fields that tell its elements apart, the first of which all must have; ports are those of containers or of Services.</summary>
+    private static readonly Dictionary<string, string[][]> Keys = new(StringComparer.Ordinal)
     {
-        ["containers"] = ["name"],
-        ["initContainers"] = ["name"],
-        ["env"] = ["name"],
-        ["volumes"] = ["name"],
-        ["webhooks"] = ["name"],
-        ["imagePullSecrets"] = ["name"],
-        ["volumeMounts"] = ["mountPath"],
-        ["topologySpreadConstraints"] = ["topologyKey"],
-        ["ports"] = ["containerPort", "port"],
+        ["containers"] = [["name"]],
+        ["initContainers"] = [["name"]],
+        ["env"] = [["name"]],
+        ["volumes"] = [["name"]],
+        ["webhooks"] = [["name"]],
+        ["imagePullSecrets"] = [["name"]],
+        ["volumeMounts"] = [["mountPath"]],
+        ["topologySpreadConstraints"] = [["topologyKey", "whenUnsatisfiable"]],
+        ["ports"] = [["containerPort", "protocol"], ["port", "protocol"]],
     };
 
     /// <summary>Null where the patch deletes. Neither argument is changed.</summary>
@@ -61,26 +62,30 @@ internal static class StrategicMerge
         return result;
     }
 
-    private static JsonArray Merge(JsonArray current, JsonArray patch, string key)
+    /// <summary>In kustomize's order: what the patch has, as it has it, then the rest.</summary>
+    private static JsonArray Merge(JsonArray current, JsonArray patch, string[] key)
     {
-        var items = current.Select(item => (JsonObject)item!.DeepClone()).ToList();
+        var rest = current.Select(item => (JsonObject)item!.DeepClone()).ToList();
+        var items = new List<JsonObject>();
         foreach (var change in patch.Cast<JsonObject>())
         {
-            var at = items.FindIndex(item => item[key]?.ToString() == change[key]?.ToString());
+            var at = rest.FindIndex(item => key.All(field => item[field]?.ToString() == change[field]?.ToString()));
             if (at < 0)
             {
                 if (change[Directive] is null) items.Add((JsonObject)Clean(change)!);
+                continue;
             }
-            else if (Apply(items[at], change) is { } merged) items[at] = merged;
-            else items.RemoveAt(at);
+
+            if (Apply(rest[at], change) is { } merged) items.Add(merged);
+            rest.RemoveAt(at);
         }
 
-        return [.. items];
+        return [.. items, .. rest];
     }
 
-    /// <summary>The field that all elements have; null where the list is to be replaced.</summary>
-    private static string? KeyOf(string list, JsonArray patch, JsonArray current) =>
-        Keys.TryGetValue(list, out var keys) ? keys.FirstOrDefault(key => patch.Concat(current).All(item => item is JsonObject element && element[key] is not null)) : null;
+    /// <summary>The fields that all elements have; null where the list is to be replaced.</summary>
+    private static string[]? KeyOf(string list, JsonArray patch, JsonArray current) =>
+        Keys.TryGetValue(list, out var keys) ? keys.FirstOrDefault(key => patch.Concat(current).All(item => item is JsonObject element && element[key[0]] is not null)) : null;
 
     private static JsonObject Without(JsonObject patch)
     {

@@ -33,12 +33,12 @@ internal sealed class NodeEndpoint : IAsyncDisposable
         var (_, serving) = Server.Certificates.Make(TimeProvider.System);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseHttps(serving)));
-        var host = builder.Build();
-        var endpoint = new NodeEndpoint(host, logs, portOf);
-        host.UseWebSockets();
-        host.Run(endpoint.HandleAsync);
-        await host.StartAsync(ct);
-        endpoint.Port = new Uri(host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        var web = builder.Build();
+        var endpoint = new NodeEndpoint(web, logs, portOf);
+        web.UseWebSockets();
+        web.Run(endpoint.HandleAsync);
+        await web.StartAsync(ct);
+        endpoint.Port = new Uri(web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
         return endpoint;
     }
 

@@ -6,7 +6,7 @@ namespace Fabrik.Sandbox.Nodes.Processes;
 /// <summary>An httpGet probe as the kubelet makes it: any certificate is good, and 200 to 399 is.</summary>
 internal sealed class Probe
 {
-#pragma warning disable CA5359 // as a kubelet's probes: whether it answers is the question, not who it is
+#pragma warning disable CA5359 // a kubelet verifies no certificate when it probes
     private static readonly HttpClient Http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,

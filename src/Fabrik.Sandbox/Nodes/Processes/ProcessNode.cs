@@ -42,7 +42,7 @@ public sealed class ProcessNode : IAsyncDisposable
             Log = options.Log,
             KubeletPort = kubelet.Port,
             PlayedElsewhere = Programs.Runs,
-            OnLog = (pod, container, text) => node.logs.Append(pod.Namespace!, pod.Name, container, text, false, clock.GetUtcNow()),
+            OnLog = (pod, container, text) => node.logs.Append(pod.Namespace!, pod.Name, container, text ?? "", text is null, clock.GetUtcNow()),
         };
         try
         {
@@ -97,6 +97,7 @@ public sealed class ProcessNode : IAsyncDisposable
         finally
         {
             await pod.KillAsync();
+            logs.Remove(pod.Namespace, pod.Name);
             if (!ct.IsCancellationRequested) running.TryRemove(pod.Uid, out _);
         }
     }
