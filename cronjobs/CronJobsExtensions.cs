@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Audit;
 using Fabrik.CronJobs.Budgets;
 using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
@@ -17,11 +18,14 @@ public static class CronJobsExtensions
         services.AddSingleton(options);
         services.AddSingleton(options.Clock);
         services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
-        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
+        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock, Names.Components.Scheduler));
+        services.AddSingleton<StorageTold>();
         services.AddSingleton<RunStore>();
         services.AddSingleton<RunMetrics>();
         services.AddSingleton<SchedulerMetrics>();
         services.AddSingleton<RunObserver>();
+        services.AddSingleton<AuditStore>();
+        services.AddSingleton<EditRecorder>();
         services.AddHostedService<Leading>();
         services.AddUsage(options);
         services.AddSingleton<MemberReader>();
@@ -34,6 +38,7 @@ public static class CronJobsExtensions
         services.AddSingleton<ModelCallStore>();
         services.AddSingleton<BudgetStore>();
         services.AddSingleton<BudgetTurn>();
+        services.AddSingleton<PeerTurn>();
         services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
@@ -70,7 +75,9 @@ public static class CronJobsExtensions
             quartz.Every<DecideExperiments>(options.Pace(DecideExperiments.Interval));
             quartz.Every<ApplyDecisions>(options.Pace(ApplyDecisions.Interval));
             quartz.Every<WatchBudgets>(WatchBudgets.Interval);
+            quartz.Every<LinkPeers>(LinkPeers.Interval);
             quartz.Every<ForgetCalls>(ForgetCalls.Interval);
+            quartz.Every<WatchStorage>(WatchStorage.Interval);
         });
         services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
     }

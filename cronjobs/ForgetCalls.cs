@@ -4,8 +4,8 @@ using Fabrik.Storage;
 
 namespace Fabrik.CronJobs;
 
-/// <summary>Forgets single attempts at models once they are old; what they add up to is kept for longer.</summary>
-public sealed class ForgetCalls(ModelCallStore calls, CronJobsOptions options, TimeProvider clock, SchedulerMetrics metrics, ILogger<ForgetCalls> logger) : OptimizerTask(metrics, logger)
+/// <summary>Forgets single attempts at models, and what was audited, once they are old; what calls add up to is kept for longer.</summary>
+public sealed class ForgetCalls(ModelCallStore calls, AuditStore audit, CronJobsOptions options, TimeProvider clock, SchedulerMetrics metrics, ILogger<ForgetCalls> logger) : OptimizerTask(metrics, logger)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
@@ -21,6 +21,7 @@ public sealed class ForgetCalls(ModelCallStore calls, CronJobsOptions options, T
             await Task.Delay(TimeSpan.FromMilliseconds(50), clock, ct); // others write too
         }
 
+        audit.Retain(now);
         return true;
     }
 }

@@ -29,7 +29,7 @@ public sealed class MeasureRuns(RunObserver observer, UsageSampler sampler, Usag
     /// <returns>False where another replica does it.</returns>
     private async Task<bool> MeasureAsync(CancellationToken ct)
     {
-        if (!observer.Synchronised) return false;
+        if (!observer.Synchronised || metrics.Paused is not null) return false;
         if (prometheus is not null && Due()) await prometheus.ProbeAsync(ct);
         var waiting = settler.Waiting();
         if (prometheus is null) await sampler.SampleAsync(UsageGap.NotConfigured, waiting.Count > 0, ct);

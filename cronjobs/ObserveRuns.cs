@@ -15,7 +15,7 @@ public sealed class ObserveRuns(RunObserver observer, SchedulerMetrics metrics) 
 
     public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
     {
-        if (observer.Reconcile()) metrics.Succeeded(nameof(ObserveRuns));
+        if (metrics.Paused is null && observer.Reconcile()) metrics.Succeeded(nameof(ObserveRuns));
         return ValueTask.CompletedTask;
     }
 }

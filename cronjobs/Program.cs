@@ -4,6 +4,7 @@ using Fabrik.CronJobs.Runs;
 using Fabrik.CronJobs.Usage;
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Configuration;
+using Fabrik.Kubernetes.Serving;
 using Fabrik.Storage;
 
 namespace Fabrik.CronJobs;
@@ -16,7 +17,7 @@ public static class Program
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning); // each request is in the metrics
         try
         {
-            builder.Services.AddFabrikCronJobs(new CronJobsOptions
+            var options = new CronJobsOptions
             {
                 Cluster = ClusterConfig.Default(),
                 DataDirectory = Environment.GetEnvironmentVariable(Names.Variables.DataDirectory) ?? CronJobsOptions.DefaultDataDirectory,
@@ -25,7 +26,9 @@ public static class Program
                 Prices = Environment.GetEnvironmentVariable(Names.Variables.PriceBook) is { Length: > 0 } book ? PriceBook.Load(book) : PriceBook.Default,
                 KeepCalls = Days(Environment.GetEnvironmentVariable(Names.Variables.CallDays)),
                 MetricsPort = int.TryParse(Environment.GetEnvironmentVariable(Names.Variables.MetricsPort), out var port) ? port : CronJobsOptions.DefaultMetricsPort,
-            });
+            };
+            await MountedFiles.ArriveAsync([(options.AssignmentKeyFile, Names.Variables.AssignmentKeyFile)], TimeProvider.System, line => Console.Error.WriteLine($"fabrik scheduler: {line}"), default);
+            builder.Services.AddFabrikCronJobs(options);
             var app = builder.Build();
             app.Services.GetRequiredService<RunObserver>(); // with the database and the keys: the host would write what they throw with its stack
             app.MapFabrikCronJobs();

@@ -1,3 +1,5 @@
+using Fabrik.Kubernetes.Serving;
+
 namespace Fabrik.Proxy;
 
 public static class Program
@@ -16,6 +18,7 @@ public static class Program
         try
         {
             var options = ProxyEnvironment.Read(Environment.GetEnvironmentVariable);
+            await MountedFiles.ArriveAsync([(options.TokenKeyFile, Names.Variables.RunTokenKeyFile)], TimeProvider.System, line => Console.Error.WriteLine($"fabrik gateway: {line}"), default);
             builder.Services.AddFabrikProxy(options);
             builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + options.StreamGrace + LastWrites);
             var app = builder.Build();

@@ -15,6 +15,7 @@ public static class WebhookEnvironment
     public static WebhookOptions Read(Func<string, string?> variable, Func<ClusterConfig> cluster) => new()
     {
         Cluster = cluster(),
+        TlsSecret = variable(Names.Variables.TlsSecret) is { Length: > 0 } secret ? secret : null,
         TlsDirectory = variable(Names.Variables.TlsDirectory) ?? DefaultTlsDirectory,
         AssignmentKeyFile = variable(Names.Variables.AssignmentKeyFile) ?? DefaultKeyFile,
         GatewayUrl = Address(variable, Names.Variables.GatewayUrl),

@@ -1,6 +1,7 @@
 using System.Net;
 using Fabrik.Kubernetes;
 using Fabrik.Kubernetes.Serving;
+using Fabrik.Webhook.Certificates;
 using Fabrik.Webhook.Files;
 using Fabrik.Webhook.Hosting;
 using Fabrik.Webhook.Reviews;
@@ -22,7 +23,9 @@ public static class WebhookExtensions
         services.AddSingleton(options);
         services.AddSingleton(options.Clock);
         services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
-        services.AddSingleton(provider => new ServingCertificate(options.TlsDirectory, options.Clock, provider.GetRequiredService<ILogger<ServingCertificate>>()));
+        services.AddSingleton(provider => options.TlsSecret is not null
+            ? new ServingCertificate()
+            : new ServingCertificate(options.TlsDirectory ?? throw new WebhookException("neither a Secret nor a directory is named to serve from"), options.Clock, provider.GetRequiredService<ILogger<ServingCertificate>>()));
         services.AddSingleton<SigningKeys>();
         services.AddSingleton<SnapshotKeeper>();
         services.AddSingleton<WebhookMetrics>();
@@ -30,6 +33,13 @@ public static class WebhookExtensions
         services.AddSingleton(provider => new Drain(options.DrainGrace, options.Clock, provider.GetRequiredService<ILogger<Drain>>()));
         services.AddHostedService(provider => provider.GetRequiredService<SnapshotKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        if (options.TlsSecret is not null)
+        {
+            services.AddSingleton<CertificateWatch>();
+            services.AddHostedService(provider => provider.GetRequiredService<CertificateWatch>());
+            services.AddHostedService<CertificateKeeper>();
+        }
+
         // A review is computed, never waited for: it may run where the socket was read, without another hop between threads.
         services.Configure<SocketTransportOptions>(sockets => sockets.UnsafePreferInlineScheduling = true);
         services.AddOptions<KestrelServerOptions>().Configure<ServingCertificate>((kestrel, certificate) => Listen(kestrel, options, certificate));
@@ -37,7 +47,7 @@ public static class WebhookExtensions
     }
 
     /// <exception cref="CertificateException">The certificate cannot be used.</exception>
-    /// <exception cref="WebhookException">The assignment key cannot be used.</exception>
+    /// <exception cref="WebhookException">A key cannot be used.</exception>
     public static WebApplication MapFabrikWebhook(this WebApplication app)
     {
         // Made here, so that what is wrong with files is said before anything listens.

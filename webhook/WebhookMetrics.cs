@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using Fabrik.Admission;
+using Fabrik.Certificates;
 using Fabrik.Experiments;
 using Fabrik.Kubernetes.Serving;
 using Fabrik.Metrics;
@@ -21,6 +22,8 @@ internal sealed class WebhookMetrics : IDisposable
     private readonly Counter<long> warnings;
     private readonly Counter<long> skipped;
     private readonly Counter<long> refused;
+    private readonly Counter<long> rotations;
+    private readonly Counter<long> keepingFailures;
 
     public WebhookMetrics(WebhookOptions options, SnapshotKeeper snapshots, ServingCertificate certificate)
     {
@@ -41,7 +44,11 @@ internal sealed class WebhookMetrics : IDisposable
             Names.Metrics.WebhookSnapshotObjects, () => snapshots.Sizes.Select(size => new Measurement<long>(size.Count, Tag("resource", size.Kind))), "{object}", "Objects in the snapshot");
         meter.CreateObservableGauge(Names.Metrics.WebhookSnapshotProblems, () => snapshots.Problems, "{object}", "Objects left out of the snapshot because they cannot be used");
         meter.CreateObservableGauge(
-            Names.Metrics.WebhookCertificateExpiry, () => (certificate.Expires - options.Clock.GetUtcNow()).TotalSeconds, "s", "Time until the serving certificate ends");
+            Names.Metrics.WebhookCertificateExpiry, () => certificate.Expires is { } end ? [new Measurement<double>((end - options.Clock.GetUtcNow()).TotalSeconds)] : Array.Empty<Measurement<double>>(), "s", "Time until the serving certificate ends");
+        rotations = meter.CreateCounter<long>(Names.Metrics.CertificateRotations, "{certificate}", "Certificates made anew by this replica, by certificate");
+        keepingFailures = meter.CreateCounter<long>(Names.Metrics.CertificateFailures, "{look}", "Looks of the keeper of certificates that failed");
+        meter.CreateObservableGauge(
+            Names.Metrics.CertificateExpiry, () => Ends.Select(one => new Measurement<double>(one.Until.ToUnixTimeSeconds(), Tag("certificate", one.Certificate))), "s", "When each kept certificate ends, as seconds since 1970; of the replica that keeps them");
     }
 
     public void Reviewed(in AdmissionOutcome outcome, TimeSpan duration)
@@ -51,6 +58,17 @@ internal sealed class WebhookMetrics : IDisposable
         if (AdmissionReasons.IsDoubt(outcome.Reason)) warnings.Add(1, Tag("reason", outcome.Reason));
         if (outcome.Skipped is { } why) skipped.Add(1, Tag("reason", why));
     }
+
+    /// <summary>When each certificate that this replica keeps ends; empty while it keeps none.</summary>
+    public IReadOnlyList<(string Certificate, DateTimeOffset Until)> Ends { get; set; } = [];
+
+    public void Kept(CertificateStep step)
+    {
+        if (step.Action is CertificateAction.CreateAuthority or CertificateAction.RotateAuthority) rotations.Add(1, Tag("certificate", "authority"));
+        else if (step.Action == CertificateAction.Issue) rotations.Add(1, Tag("certificate", step.Place == Place.WebhookLeaf ? "webhook" : "api"));
+    }
+
+    public void KeepingFailed() => keepingFailures.Add(1);
 
     public void Refused(int status) => refused.Add(1, Tag("status", status.ToString(CultureInfo.InvariantCulture)));
 

@@ -1,3 +1,4 @@
+using Fabrik.Certificates;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Webhook;
@@ -10,8 +11,17 @@ public sealed record WebhookOptions
     /// <summary>Where changes, policy and namespaces are watched.</summary>
     public required ClusterConfig Cluster { get; init; }
 
+    /// <summary>Secret in the control plane's namespace with tls.crt and tls.key, read through the API. Then certificates and keys are kept as well, by the replica that leads. Null: <see cref="TlsDirectory"/> counts, and nobody keeps them.</summary>
+    public string? TlsSecret { get; init; }
+
     /// <summary>Holds tls.crt and tls.key, read again when they change.</summary>
-    public required string TlsDirectory { get; init; }
+    public string? TlsDirectory { get; init; }
+
+    /// <summary>Who this replica is in the Lease; one that nobody else has.</summary>
+    public string Identity { get; init; } = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
+
+    /// <summary>How long certificates live, where this replica keeps them.</summary>
+    public CertificateTimes CertificateTimes { get; init; } = CertificateTimes.Default;
 
     /// <summary>Keys that sign assignments, one a line, the newest first; read again when it changes.</summary>
     public required string AssignmentKeyFile { get; init; }

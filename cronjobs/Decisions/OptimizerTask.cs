@@ -12,7 +12,7 @@ public abstract partial class OptimizerTask(SchedulerMetrics metrics, ILogger lo
 {
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
     {
-        if (!metrics.Leading) return;
+        if (!metrics.Leading || metrics.Paused is not null) return;
         try
         {
             if (await RunAsync(cancellationToken)) metrics.Succeeded(GetType().Name);

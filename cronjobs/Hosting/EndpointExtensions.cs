@@ -28,6 +28,7 @@ internal static class EndpointExtensions
         routes.MapGet(Names.Paths.Ready, (Database database, RunObserver observer, SchedulerMetrics scheduler) =>
         {
             using var connection = database.Read();
+            if (scheduler.Paused is { } paused) return Results.Text($"nothing can be written since {paused.Since:yyyy-MM-dd'T'HH:mm:ss'Z'}: {paused.Why}\n", statusCode: 503);
             return scheduler.Leading && !observer.Synchronised ? Results.Text("the watches are not synchronised yet\n", statusCode: 503) : Results.Text("ok\n");
         });
         var collector = new MetricCollector(Meters(routes.ServiceProvider));

@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Audit;
 using Fabrik.CronJobs.Runs;
 using Fabrik.Kubernetes;
 using Quartz;
@@ -5,7 +6,7 @@ using Quartz;
 namespace Fabrik.CronJobs.Hosting;
 
 /// <summary>Lets one replica at a time observe. Two at once would be harmless but wasteful: every write is an upsert of what the cluster says.</summary>
-public sealed class Leading(CronJobsOptions options, KubernetesClient cluster, RunObserver observer, SchedulerMetrics metrics, ISchedulerFactory tasks, TimeProvider clock, ILogger<Leading> logger) : BackgroundService
+public sealed class Leading(CronJobsOptions options, KubernetesClient cluster, RunObserver observer, EditRecorder edits, SchedulerMetrics metrics, ISchedulerFactory tasks, TimeProvider clock, ILogger<Leading> logger) : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         new LeaderElector(cluster, clock, new LeaderElectorOptions
@@ -24,7 +25,7 @@ public sealed class Leading(CronJobsOptions options, KubernetesClient cluster, R
             // Each task was due when the process began, and did nothing, as another replica led: with long intervals and a short life it would never run.
             var scheduler = await tasks.GetScheduler(ct);
             foreach (var task in await scheduler.GetJobKeys(GroupMatcher<JobKey>.AnyGroup(), ct)) await scheduler.TriggerJob(task, ct);
-            await observer.RunAsync(ct);
+            await Task.WhenAll(observer.RunAsync(ct), edits.RunAsync(ct));
         }
         finally
         {

@@ -1,3 +1,4 @@
+using Fabrik.CronJobs.Hosting;
 using Fabrik.Experiments;
 using Fabrik.Kubernetes;
 using Fabrik.Runs;
@@ -9,7 +10,7 @@ namespace Fabrik.CronJobs.Runs;
 /// From the watches of Jobs, Pods, Events and namespaces to the database. Each time it begins it takes up what was stored, lists anew and
 /// finds out what happened meanwhile; whatever it did not store before it was stopped it learns again.
 /// </summary>
-public sealed partial class RunObserver(CronJobsOptions options, KubernetesClient cluster, RunStore store, RunMetrics metrics, TimeProvider clock, ILogger<RunObserver> logger)
+public sealed partial class RunObserver(CronJobsOptions options, KubernetesClient cluster, RunStore store, SchedulerMetrics scheduler, RunMetrics metrics, TimeProvider clock, ILogger<RunObserver> logger)
 {
     internal const int BatchSize = 500;
     internal static readonly TimeSpan FlushEvery = TimeSpan.FromMilliseconds(250);
@@ -31,6 +32,10 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
 
     /// <summary>True once everything was listed: what is gone is known to be gone.</summary>
     public bool Synchronised => session is { } running && running.All.All(informer => informer.Synchronised);
+
+    /// <summary>Jobs and namespaces as the watches have them; null before all were listed.</summary>
+    public (IReadOnlyCollection<KubeObject> Jobs, IReadOnlyCollection<KubeObject> Namespaces)? Known =>
+        session is { } running && Synchronised ? ([.. running.Jobs.Items.Values], [.. running.Namespaces.Items.Values]) : null;
 
     private static AssignmentKeys? Keys(string? file)
     {
@@ -165,7 +170,8 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
                 return;
             }
 
-            Flush(ledger);
+            // What is new meanwhile stays in memory, and on the server.
+            if (scheduler.Paused is null) Flush(ledger);
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed partial class ProviderFiles : IDisposable
     private volatile Upstreams current = new(new GatewayConfig(), []);
     private string? said;
 
-    /// <exception cref="ProxyException">The configuration cannot be used, or no key can be read.</exception>
+    /// <exception cref="ProxyException">The configuration cannot be used.</exception>
     public ProviderFiles(ProxyOptions options, Benches benches, ILogger<ProviderFiles> logger)
     {
         (this.options, this.benches, this.logger) = (options, benches, logger);
@@ -37,7 +37,7 @@ internal sealed partial class ProviderFiles : IDisposable
             throw new ProxyException($"the configuration {options.ConfigFile} cannot be used: {e.Message} ({Names.Variables.GatewayConfig} names the file)", e);
         }
 
-        if (current.All.Count == 0) throw new ProxyException($"no provider key can be read: {said ?? "the configuration names no provider"} ({Names.Variables.ProviderKeyDirectory} names the directory)");
+        // Without any key it serves as well: calls are refused in words, and a key that comes later is used within seconds.
         timer = options.Clock.CreateTimer(_ => Look(), null, Interval, Interval);
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Fabrik.Api.Audit;
 using Fabrik.Api.Callers;
 using Fabrik.Api.Decisions;
 using Fabrik.Api.Experiments;
@@ -19,13 +20,14 @@ public static class ApiExtensions
         services.AddSingleton(options);
         services.AddSingleton(options.Clock);
         services.AddSingleton(_ => new KubernetesClient(options.Cluster, options.Clock));
-        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock));
+        services.AddSingleton(_ => Database.Open(options.DataDirectory, options.Clock, Names.Components.Api));
         services.AddSingleton<RunReader>();
         services.AddSingleton<ExperimentReader>();
         services.AddSingleton<AnalysisStore>();
         services.AddSingleton<TransitionStore>();
         services.AddSingleton<ModelCallStore>();
         services.AddSingleton<RunEndReader>();
+        services.AddSingleton<AuditStore>();
         services.AddSingleton<BudgetPolicy>();
         services.AddSingleton<BudgetStore>();
         services.AddSingleton<LeaseOffice>();
@@ -37,7 +39,7 @@ public static class ApiExtensions
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         });
-        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddOperationTransformer(UsageParameters.Describe).AddOperationTransformer(BudgetsApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
+        services.AddOpenApi("v1", openApi => openApi.AddOperationTransformer(RunParameters.Describe).AddOperationTransformer(ExperimentsApi.Describe).AddOperationTransformer(DecisionsApi.Describe).AddOperationTransformer(UsageParameters.Describe).AddOperationTransformer(BudgetsApi.Describe).AddOperationTransformer(AuditApi.Describe).AddDocumentTransformer(ApiDocument.Describe));
         return services;
     }
 
@@ -60,6 +62,7 @@ public static class ApiExtensions
         app.MapBudgets();
         app.MapRunEnds();
         app.MapDatabase();
+        app.MapAudit();
         return app;
     }
 }

@@ -11,6 +11,7 @@ public static partial class Failures
     public static CommandException? Explain(Exception error) => error switch
     {
         CommandException known => known,
+        HttpRequestException { InnerException: CommandException or KubernetesException } within => Explain(within.InnerException!),
         KubernetesException refused => Refused(refused),
         KubeconfigException config => new(ExitCode.Error, "FAB-1004", "the cluster's configuration cannot be used", config.Message, "name another file with --kubeconfig or another context with --context; to try Fabrik out without a cluster: fabrik sandbox"),
         HttpRequestException http => new(ExitCode.Error, "FAB-1001", "the server did not answer", http.Message, "check --server or the kubeconfig's cluster, then try again"),

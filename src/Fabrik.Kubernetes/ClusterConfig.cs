@@ -49,6 +49,13 @@ public sealed record ClusterConfig
     /// <exception cref="KubeconfigException">What is wrong with which file, and what to do.</exception>
     public static ClusterConfig FromKubeconfig(string? path = null, string? context = null) => Kubeconfig.Load(path, context).Resolve(context);
 
+    /// <summary>The contexts of the same files, and the current one.</summary>
+    public static (IReadOnlyList<string> Names, string? Current) Contexts(string? path = null)
+    {
+        var config = Kubeconfig.Load(path, null);
+        return (config.Contexts, config.Current);
+    }
+
     /// <summary>From the ServiceAccount mounted into every Pod.</summary>
     public static ClusterConfig InCluster() => ServiceAccountMount.Read(Names.Paths.ServiceAccount, Environment.GetEnvironmentVariable);
 

@@ -24,6 +24,9 @@ public static class Kinds
     public static readonly ResourceKind ResourceQuota = new("", "v1", "resourcequotas", "ResourceQuota", true);
     public static readonly ResourceKind Job = new("batch", "v1", "jobs", "Job", true);
     public static readonly ResourceKind CronJob = new("batch", "v1", "cronjobs", "CronJob", true);
+    public static readonly ResourceKind RoleBinding = new("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true);
+    public static readonly ResourceKind ReplicaSet = new("apps", "v1", "replicasets", "ReplicaSet", true);
+    public static readonly ResourceKind PersistentVolume = new("", "v1", "persistentvolumes", "PersistentVolume", false);
     public static readonly ResourceKind Lease = new("coordination.k8s.io", "v1", "leases", "Lease", true);
     public static readonly ResourceKind PodMetrics = new("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true);
     public static readonly ResourceKind OptimizationChange = new(Names.Group, "v1", "optimizationchanges", "OptimizationChange", true);

@@ -16,6 +16,7 @@ public sealed class KubernetesClient(ClusterConfig config, TimeProvider clock) :
 {
     private const int PageLimit = 128 << 20;
     private const int LogLimit = 16 << 20;
+    private const int LineLimit = 64 << 10;
     private readonly ApiConnection connection = new(config, clock);
 
     public ClusterConfig Config => config;
@@ -156,6 +157,41 @@ public sealed class KubernetesClient(ClusterConfig config, TimeProvider clock) :
         var call = new ApiCall(What("get", Kinds.Node, null, node, "proxy"), HttpMethod.Get, Kinds.Node.Path(null, node, "proxy") + path, true);
         using var body = await connection.CallAsync(call, ct);
         return Parse(call, body, element => element.Clone());
+    }
+
+    /// <summary>
+    /// A connection to a port of a Pod, through the API server and the kubelet. It is the protocol of one WebSocket for each connection, which every kubelet serves since 1.7 and
+    /// API servers pass on unread; needs the permissions "get" and "create" on pods/portforward.
+    /// </summary>
+    public async Task<Stream> PortForwardAsync(string ns, string pod, int port, CancellationToken ct)
+    {
+        var path = Kinds.Pod.Path(ns, pod, "portforward") + new QueryString().Add("ports", port.ToString());
+        var socket = await connection.OpenSocketAsync(new ApiCall(What("get", Kinds.Pod, ns, pod, "portforward"), HttpMethod.Get, path, true), PodConnection.Protocol, ct);
+        return new PodConnection(socket, $"port {port} of Pod {ns}/{pod}");
+    }
+
+    /// <summary>The log of a container as it is written, a line at a time, until it ends.</summary>
+    public async IAsyncEnumerable<string> FollowLogsAsync(string ns, string pod, [EnumeratorCancellation] CancellationToken ct, string? container = null)
+    {
+        var query = new QueryString().Add("container", container).Add("follow", "true");
+        using var response = await connection.OpenAsync(new ApiCall(What("get", Kinds.Pod, ns, pod, "log"), HttpMethod.Get, Kinds.Pod.Path(ns, pod, "log") + query, true), ct);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(ct));
+        var buffer = new char[4096];
+        var line = new StringBuilder();
+        int count;
+        while ((count = await reader.ReadAsync(buffer, ct)) > 0)
+        {
+            foreach (var one in buffer.AsSpan(0, count).ToArray())
+            {
+                // What has no end of line is handed on in pieces.
+                if (one != '\n') line.Append(one);
+                if (one != '\n' && line.Length < LineLimit) continue;
+                yield return line.ToString();
+                line.Clear();
+            }
+        }
+
+        if (line.Length > 0) yield return line.ToString();
     }
 
     public void Dispose() => connection.Dispose();

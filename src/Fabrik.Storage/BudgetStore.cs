@@ -1,4 +1,6 @@
+using System.Globalization;
 using Dapper;
+using Fabrik.Audit;
 using Fabrik.Experiments;
 using Fabrik.Gateway.Budgets;
 using Microsoft.Data.Sqlite;
@@ -54,9 +56,9 @@ public sealed class BudgetStore(Database database)
         {
             Bind(add, one);
             add.Set("@at", now.ToUnixTimeMilliseconds());
-            add.ExecuteNonQuery();
+            if (add.ExecuteNonQuery() > 0) AuditStore.Append(connection, transaction, [Audited(one, now)]);
             Bind(find, one);
-            if (Convert.ToInt64(find.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture) == 1) untold.Add(one);
+            if (Convert.ToInt64(find.ExecuteScalar(), CultureInfo.InvariantCulture) == 1) untold.Add(one);
         }
 
         return untold;
@@ -105,6 +107,14 @@ public sealed class BudgetStore(Database database)
         command.Set("@start", one.PeriodStart.ToUnixTimeMilliseconds());
         command.Set("@percent", one.Percent);
     }
+
+    private static AuditEntry Audited(ThresholdReached one, DateTimeOffset now) => new(now, Names.FieldManager, AuditActions.BudgetReached, new AuditObject(ObjectEdits.PolicyKind, null, Names.PolicyName, null, null), null, new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["account"] = one.Account,
+        ["percent"] = one.Percent.ToString(CultureInfo.InvariantCulture),
+        ["limit"] = one.Limit.ToString(CultureInfo.InvariantCulture),
+        ["periodStart"] = one.PeriodStart.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+    });
 
     private static string Amount(ModelBudget budget) => budget.Unit == BudgetUnit.Tokens ? "tokens" : "cost_micros";
 

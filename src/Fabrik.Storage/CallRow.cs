@@ -52,13 +52,18 @@ internal sealed class CallRow
             SELECT run_id AS RunId, {(models ? "model" : "''")} AS "Key", currency AS Currency, SUM(calls) AS Calls, SUM(attempts) AS Attempts, {Sums}
             FROM run_model_calls WHERE run_id IN @ids GROUP BY run_id, currency{(models ? ", model" : "")}
             """, new { ids }).ToLookup(row => row.RunId);
+        var others = (models ? Others(connection, ids) : []).ToLookup(other => (other.RunId, other.Sent), other => other.Named);
         return connection.Query<(string RunId, long Calls)>("SELECT run_id, calls FROM run_calls WHERE run_id IN @ids", new { ids })
             .ToDictionary(run => run.RunId, run => Together(rows[run.RunId], run.Calls) with
             {
-                Models = !models ? null : [.. rows[run.RunId].GroupBy(row => row.Key).Select(model => Together(model, model.Sum(row => row.Calls)) with { Key = model.Key })
+                Models = !models ? null : [.. rows[run.RunId].GroupBy(row => row.Key).Select(model => Together(model, model.Sum(row => row.Calls)) with { Key = model.Key, NamedAs = others[(run.RunId, model.Key!)].Take(CallTotal.MostModels).ToArray() is { Length: > 0 } named ? named : null })
                     .OrderByDescending(model => model.Costs.Sum(cost => cost.Micros)).ThenBy(model => model.Key, StringComparer.Ordinal).Take(CallTotal.MostModels)],
             }, StringComparer.Ordinal);
     }
+
+    /// <summary>Models that were called under another name, from the attempts that are not forgotten yet.</summary>
+    private static IEnumerable<(string RunId, string Sent, string Named)> Others(SqliteConnection connection, IReadOnlyCollection<string> ids) =>
+        connection.Query<(string RunId, string Sent, string Named)>("SELECT DISTINCT run_id, sent_model, requested_model FROM model_calls WHERE run_id IN @ids AND requested_model <> sent_model ORDER BY 1, 2, 3", new { ids });
 
     private static CallTotal Together(IEnumerable<CallRow> rows, long calls) => rows.Aggregate(
         new CallTotal { Calls = calls, Attempts = 0, Tokens = default, Costs = [] },

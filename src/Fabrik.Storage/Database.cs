@@ -10,36 +10,45 @@ public sealed class Database : IDisposable
     public const string FileName = "fabrik.db";
 
     private readonly string reading;
-    private readonly Lock writing = new();
-    private readonly SqliteConnection writer;
+    private readonly string writing;
+    private readonly TimeProvider clock;
+    private readonly Lock gate = new();
+    private FileStream? held;
+    private SqliteConnection writer;
+    private StorageTrouble? trouble;
 
-    private Database(string path)
+    private Database(string path, TimeProvider clock, FileStream? alone)
     {
-        Path = path;
+        (Path, this.clock, held) = (path, clock, alone);
         // Readers are pooled by this text, for the whole process. It must not be the writer's: a connection that cannot write would come back as one.
         reading = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = true, DefaultTimeout = 5 }.ToString();
-        writer = Open(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 5 }.ToString());
-        writer.Execute("""
-            PRAGMA journal_mode = WAL;    -- readers and the writer do not block one another
-            PRAGMA synchronous = NORMAL;  -- never corrupt; a power loss may cost the last commits, which the watches tell again
-            PRAGMA foreign_keys = ON;     -- off by default in SQLite
-            """);
+        writing = new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 5 }.ToString();
+        writer = OpenWriter(writing);
     }
 
     public string Path { get; }
 
+    /// <summary>The newest schema that this version knows.</summary>
+    public static int Schema => Migrations.All[^1].Number;
+
+    /// <summary>Why nothing can be written, from the first write that failed for it until one succeeds; null while all is well. A database that is merely busy is none.</summary>
+    public StorageTrouble? Trouble => Volatile.Read(ref trouble);
+
     /// <summary>Checks the disk, opens the database in this directory and brings its schema up to date.</summary>
+    /// <param name="role">Of which one process at a time may use the file, whatever Pod it is in: <see cref="Names.Components"/>. Null: a reader by hand, or a test.</param>
     /// <exception cref="StorageException">The directory, the file or its schema cannot be used.</exception>
-    public static Database Open(string directory, TimeProvider clock)
+    public static Database Open(string directory, TimeProvider clock, string? role = null)
     {
         NativeSqlite.Choose();
         var path = System.IO.Path.Combine(System.IO.Path.GetFullPath(directory), FileName);
         Database? database = null;
+        FileStream? alone = null;
         try
         {
-            Directory.CreateDirectory(directory);
+            System.IO.Directory.CreateDirectory(directory);
             Preflight.Check(System.IO.Path.GetFullPath(directory));
-            database = new Database(path);
+            if (role is not null) alone = Preflight.Alone(path, role);
+            database = new Database(path, clock, alone);
             if (database.writer.ExecuteScalar<string>("PRAGMA quick_check(1)") is var state and not "ok") throw new StorageException(Damaged(path, state ?? "no answer"));
             Migrations.Apply(database.writer, clock);
             return database;
@@ -47,6 +56,7 @@ public sealed class Database : IDisposable
         catch (Exception e)
         {
             database?.Dispose();
+            alone?.Dispose();
             throw e switch
             {
                 StorageException => e,
@@ -65,19 +75,37 @@ public sealed class Database : IDisposable
     /// <param name="durable">Whether a power loss must not undo it either: for what nobody tells again. Costs a wait for the disk.</param>
     public T Write<T>(Func<SqliteConnection, SqliteTransaction, T> work, bool durable = false)
     {
-        lock (writing)
+        lock (gate)
         {
-            if (durable) writer.Execute("PRAGMA synchronous = FULL");
             try
             {
-                using var transaction = writer.BeginTransaction(deferred: false);
-                var result = work(writer, transaction);
-                transaction.Commit();
-                return result;
+                if (durable) writer.Execute("PRAGMA synchronous = FULL");
+                try
+                {
+                    var transaction = writer.BeginTransaction(deferred: false);
+                    try
+                    {
+                        var result = work(writer, transaction);
+                        transaction.Commit();
+                        if (Trouble is not null && HasRoom()) Volatile.Write(ref trouble, null);
+                        return result;
+                    }
+                    finally
+                    {
+                        // SQLite itself has ended a transaction that met a full or failing disk. Disposing of it would fail, hide why, and leave a connection that begins no other: it gets one to end.
+                        if (transaction.Connection is not null && SQLitePCL.raw.sqlite3_get_autocommit(writer.Handle) != 0) writer.Execute("BEGIN DEFERRED", transaction: transaction);
+                        transaction.Dispose();
+                    }
+                }
+                finally
+                {
+                    if (durable) writer.Execute("PRAGMA synchronous = NORMAL");
+                }
             }
-            finally
+            catch (SqliteException e) when (StorageTrouble.Of(e, clock.GetUtcNow()) is { } found)
             {
-                if (durable) writer.Execute("PRAGMA synchronous = NORMAL");
+                Volatile.Write(ref trouble, Trouble is { } before ? found with { Since = before.Since } : found);
+                throw;
             }
         }
     }
@@ -94,16 +122,63 @@ public sealed class Database : IDisposable
             type.Length > 0 ? type : null, drive.AvailableFreeSpace, drive.TotalSize, bytes);
     }
 
+    /// <summary>
+    /// To be asked every few seconds. A disk that is all but full counts as full before a write meets its end; where nothing could be written, it is tried
+    /// with a new connection and a write of one page, once there is room for more than that.
+    /// </summary>
+    /// <returns>Null: all is well.</returns>
+    public StorageTrouble? Look()
+    {
+        lock (gate)
+        {
+            var before = Trouble;
+            try
+            {
+                if (before is null && Preflight.Free(Directory) < Preflight.LeastFreeToWrite) Volatile.Write(ref trouble, StorageTrouble.Full(clock.GetUtcNow()));
+                if (before is null || !HasRoom()) return Trouble;
+                var again = OpenWriter(writing);
+                writer.Dispose();
+                writer = again;
+                writer.Execute($"PRAGMA user_version = {clock.GetUtcNow().ToUnixTimeSeconds() & int.MaxValue}");
+                Volatile.Write(ref trouble, null);
+                return null;
+            }
+            catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
+            {
+                return Trouble;
+            }
+        }
+    }
+
+    private string Directory => System.IO.Path.GetDirectoryName(Path)!;
+
+    private bool HasRoom() => Preflight.Free(Directory) >= Preflight.LeastFreeToGoOn;
+
     public void Dispose()
     {
         writer.Dispose();
-        using var reader = new SqliteConnection(reading);
-        SqliteConnection.ClearPool(reader);
+        using (var reader = new SqliteConnection(reading)) SqliteConnection.ClearPool(reader);
+
+        // Last: whoever may be next must find nothing of this one.
+        held?.Dispose();
+        held = null;
+    }
+
+    private static SqliteConnection OpenWriter(string connectionString)
+    {
+        var connection = Open(connectionString);
+        connection.Execute("""
+            PRAGMA journal_mode = WAL;    -- readers and the writer do not block one another
+            PRAGMA synchronous = NORMAL;  -- never corrupt; a power loss may cost the last commits, which the watches tell again
+            PRAGMA foreign_keys = ON;     -- off by default in SQLite
+            """);
+        return connection;
     }
 
     private static string Damaged(string path, string why) =>
         $"{path} is damaged ({why}). Stop Fabrik, move {FileName}, {FileName}-wal and {FileName}-shm away together, then restore a backup, "
-        + "or start without one: runs of Jobs that still exist are observed again, older ones are in the file that was moved";
+        + "read what can be read into a new file (sqlite3 damaged.db .dump), "
+        + $"or start without one: runs of Jobs that still exist are observed again, older ones are in the file that was moved. See {Names.Documents.Surviving}";
 
     private static SqliteConnection Open(string connectionString)
     {

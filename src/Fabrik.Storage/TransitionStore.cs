@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dapper;
+using Fabrik.Audit;
 using Fabrik.Decisions;
 using Fabrik.Experiments;
 using Fabrik.Reports;
@@ -41,22 +42,23 @@ public sealed class TransitionStore(Database database)
         foreach (var (id, result) in told.Results) Add(connection, transaction, id, result, null, now);
         foreach (var one in told.Observed)
         {
-            Add(connection, transaction, one);
-            Add(connection, transaction, one.Id, TransitionResult.Written, null, now);
+            Add(connection, transaction, one, AuditActions.StepSeen);
+            Add(connection, transaction, one.Id, TransitionResult.Written, null, now, audited: false);
         }
 
         foreach (var review in told.Reviews)
         {
-            connection.Execute(
+            var added = connection.Execute(
                 "INSERT INTO incident_reviews (transition, actor, reason, at) VALUES (@Transition, @Actor, @Reason, @at) ON CONFLICT DO NOTHING",
                 new { review.Transition, review.Actor, review.Reason, at = review.At.ToUnixTimeMilliseconds() }, transaction);
+            if (added > 0) Audit(connection, transaction, new AuditEntry(now, review.Actor, AuditActions.IncidentReviewed, ObjectOf(connection, transaction, review.Transition), review.Transition, Told(("reason", review.Reason))));
         }
 
         return 0;
     });
 
     /// <summary>Before the object is written.</summary>
-    public void Intend(Transition step) => database.Write((connection, transaction) => Add(connection, transaction, step));
+    public void Intend(Transition step) => database.Write((connection, transaction) => Add(connection, transaction, step, AuditActions.StepIntended));
 
     /// <summary>After the object was written, or was not.</summary>
     public void Became(string id, TransitionResult result, string? message, DateTimeOffset now) => database.Write((connection, transaction) => Add(connection, transaction, id, result, message, now));
@@ -117,32 +119,59 @@ public sealed class TransitionStore(Database database)
         ];
     }
 
-    private static int Add(SqliteConnection connection, SqliteTransaction transaction, Transition step) => connection.Execute(
-        """
-        INSERT INTO transitions (id, change_uid, change_name, experiment, from_phase, to_phase, actor, reasons, evidence, incident, generation, resource_version, at)
-        VALUES (@Id, @ChangeUid, @Change, @Experiment, @from, @to, @Actor, @reasons, @evidence, @Incident, @Generation, @ResourceVersion, @at)
-        """,
-        new
-        {
-            step.Id,
-            step.ChangeUid,
-            step.Change,
-            step.Experiment,
-            from = step.From is { } from ? WireNames.Of(from) : null,
-            to = step.To is { } to ? WireNames.Of(to) : Deleted,
-            step.Actor,
-            reasons = JsonSerializer.Serialize(step.Reasons, TransitionJson.Default.IReadOnlyListString),
-            evidence = JsonSerializer.Serialize(step.Evidence, TransitionJson.Default.IReadOnlyDictionaryStringDouble),
-            step.Incident,
-            step.Generation,
-            step.ResourceVersion,
-            at = step.At.ToUnixTimeMilliseconds(),
-        },
-        transaction);
+    private static int Add(SqliteConnection connection, SqliteTransaction transaction, Transition step, string action)
+    {
+        var (from, to) = (step.From is { } before ? WireNames.Of(before) : null, step.To is { } after ? WireNames.Of(after) : Deleted);
+        connection.Execute(
+            """
+            INSERT INTO transitions (id, change_uid, change_name, experiment, from_phase, to_phase, actor, reasons, evidence, incident, generation, resource_version, at)
+            VALUES (@Id, @ChangeUid, @Change, @Experiment, @from, @to, @Actor, @reasons, @evidence, @Incident, @Generation, @ResourceVersion, @at)
+            """,
+            new
+            {
+                step.Id,
+                step.ChangeUid,
+                step.Change,
+                step.Experiment,
+                from,
+                to,
+                step.Actor,
+                reasons = JsonSerializer.Serialize(step.Reasons, TransitionJson.Default.IReadOnlyListString),
+                evidence = JsonSerializer.Serialize(step.Evidence, TransitionJson.Default.IReadOnlyDictionaryStringDouble),
+                step.Incident,
+                step.Generation,
+                step.ResourceVersion,
+                at = step.At.ToUnixTimeMilliseconds(),
+            },
+            transaction);
+        var about = new AuditObject(ObjectEdits.ChangeKind, Names.SystemNamespace, step.Change, step.ChangeUid, step.ResourceVersion);
+        Audit(connection, transaction, new AuditEntry(step.At, step.Actor, action, about, step.Id, Told(("from", from), ("to", to), ("reasons", string.Join("; ", step.Reasons)), ("experiment", step.Experiment), ("incident", step.Incident))));
+        return 1;
+    }
 
-    private static int Add(SqliteConnection connection, SqliteTransaction transaction, string id, TransitionResult result, string? message, DateTimeOffset now) => connection.Execute(
-        "INSERT INTO transition_results (transition, result, message, at) VALUES (@id, @result, @message, @at) ON CONFLICT DO NOTHING",
-        new { id, result = WireNames.Of(result), message, at = now.ToUnixTimeMilliseconds() }, transaction);
+    /// <param name="audited">False where the step's own row says it.</param>
+    private static int Add(SqliteConnection connection, SqliteTransaction transaction, string id, TransitionResult result, string? message, DateTimeOffset now, bool audited = true)
+    {
+        var added = connection.Execute(
+            "INSERT INTO transition_results (transition, result, message, at) VALUES (@id, @result, @message, @at) ON CONFLICT DO NOTHING",
+            new { id, result = WireNames.Of(result), message, at = now.ToUnixTimeMilliseconds() }, transaction);
+        if (added > 0 && audited) Audit(connection, transaction, new AuditEntry(now, Names.FieldManager, AuditActions.StepEnded, ObjectOf(connection, transaction, id), id, Told(("result", WireNames.Of(result)), ("message", message))));
+        return added;
+    }
+
+    private static void Audit(SqliteConnection connection, SqliteTransaction transaction, AuditEntry entry) => AuditStore.Append(connection, transaction, [entry]);
+
+    private static AuditObject? ObjectOf(SqliteConnection connection, SqliteTransaction transaction, string id) =>
+        connection.QuerySingleOrDefault<(string? Name, string Uid, string Version)>("SELECT change_name, change_uid, resource_version FROM transitions WHERE id = @id", new { id }, transaction) is ({ } name, var uid, var version)
+            ? new AuditObject(ObjectEdits.ChangeKind, Names.SystemNamespace, name, uid, version) : null;
+
+    private static Dictionary<string, string> Told(params ReadOnlySpan<(string Name, string? Value)> details)
+    {
+        var told = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in details)
+            if (!string.IsNullOrEmpty(value)) told[name] = value.Length <= 4000 ? value : value[..4000];
+        return told;
+    }
 
     private static Phase? Parse(string phase) => phase == Deleted ? null : WireNames.Parse<Phase>(phase);
 

@@ -12,7 +12,7 @@ public static class Names
     /// <summary>The namespace of the LLM gateway, which alone holds provider keys.</summary>
     public const string GatewayNamespace = "fabrik-gateway";
 
-    /// <summary>A namespace for runs that comes with Fabrik; others may be opted in as well.</summary>
+    /// <summary>The namespace for runs that is installed; <c>fabrik namespace create</c> makes others like it.</summary>
     public const string RunsNamespace = "fabrik-runs";
 
     /// <summary>The gateway's ServiceAccount as Kubernetes names a user: by default the only one that may deliver usage.</summary>
@@ -27,6 +27,12 @@ public static class Names
     /// <summary>Owner of the fields that Fabrik applies server-side.</summary>
     public const string FieldManager = "fabrik";
 
+    /// <summary>Owner of what is filled in afterwards, so that what is applied again takes none of it away.</summary>
+    public const string KeeperManager = "fabrik-keeper";
+
+    /// <summary>Owner of the labels that opt in namespaces.</summary>
+    public const string OptInManager = "fabrik-opt-in";
+
     public static class Labels
     {
         /// <summary>On a namespace: "true" opts every Job in it in.</summary>
@@ -38,6 +44,12 @@ public static class Names
         /// <summary>On a namespace, or on a Job whose namespace lists it: whom calls of the LLM gateway are charged to.</summary>
         public const string Project = "fabrik.dev/project";
         public const string Environment = "fabrik.dev/environment";
+
+        /// <summary>On a namespace: "true" where what runs in it is not trusted. Each Job gets the policy's safe defaults, and what is not safe is refused.</summary>
+        public const string Untrusted = "fabrik.dev/untrusted";
+
+        /// <summary>On a namespace: "true" lets its Pods scrape the metrics of the control plane.</summary>
+        public const string Metrics = "fabrik.dev/metrics";
 
         /// <summary>On a namespace: permit.fabrik.dev/KIND is "true" or "false"; see <see cref="Experiments.Permissions"/> for kinds and defaults.</summary>
         public const string PermitPrefix = "permit.fabrik.dev/";
@@ -74,6 +86,8 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+        public const string Name = "app.kubernetes.io/name";
+        public const string Component = "app.kubernetes.io/component";
 
         /// <summary>On what <c>fabrik check</c> makes to try something, and takes away again: the id of the check that did.</summary>
         public const string Check = "fabrik.dev/check";
@@ -87,12 +101,27 @@ public static class Names
         /// <summary>On a Job: "true" or "false", whatever its namespace says.</summary>
         public const string Gateway = "fabrik.dev/gateway";
 
+        /// <summary>On a Job: "true" makes its Pods wait until the network policy is enforced for them. Where the policy wants that of untrusted runs, nothing on a Job ends it.</summary>
+        public const string Gate = "fabrik.dev/gate";
+
+        /// <summary>On a Job: its Pods may talk to each other and to those of the Jobs of its namespace that say the same.</summary>
+        public const string Peers = "fabrik.dev/peers";
+
         /// <summary>On a namespace: comma-separated projects that its Jobs may name.</summary>
         public const string Projects = "fabrik.dev/projects";
 
         /// <summary>Written by Fabrik: the signed <see cref="Experiments.Assignment"/> as JSON. The only truth about an arm.</summary>
         public const string Assignment = "fabrik.dev/assignment";
 
+        /// <summary>On the control plane's StatefulSet, written by whoever installs: the schema of the control database that its version knows.</summary>
+        public const string DatabaseSchema = "fabrik.dev/database-schema";
+
+        /// <summary>On a Secret with a certificate, by a person, any value: it is made anew; written away when that is done.</summary>
+        public const string Rotate = "fabrik.dev/rotate";
+
+        /// <summary>On the webhook configuration, by whoever uses cert-manager: that writes the caBundle, from a Certificate or a Secret.</summary>
+        public const string InjectFrom = "cert-manager.io/inject-ca-from";
+        public const string InjectFromSecret = "cert-manager.io/inject-ca-from-secret";
         /// <summary>Beside <see cref="Labels.Check"/>: HOST/PID of the command that made it.</summary>
         public const string CheckBy = "fabrik.dev/check-by";
 
@@ -125,9 +154,19 @@ public static class Names
         public const string InitialEventsEnd = "k8s.io/initial-events-end";
     }
 
-    /// <summary>Types of the conditions in a change's status, written by the scheduler.</summary>
+    /// <summary>Fabrik's processes as app.kubernetes.io/component has them; of each that uses the control database one at a time may.</summary>
+    public static class Components
+    {
+        public const string Api = "api";
+        public const string Scheduler = "scheduler";
+    }
+
+    /// <summary>Types of the conditions in a status, written by the scheduler.</summary>
     public static class Conditions
     {
+        /// <summary>On the policy: "False" while nothing can be written to the control database and the scheduler stands still; not there before it was so once.</summary>
+        public const string StorageWritable = "StorageWritable";
+
         /// <summary>"True" while nothing goes on before a person approves or refuses; the message says why.</summary>
         public const string ApprovalRequired = "ApprovalRequired";
 
@@ -182,6 +221,9 @@ public static class Names
         /// <summary>Of the gateway: whole seconds that open calls have after that.</summary>
         public const string StreamSeconds = "FABRIK_STREAM_SECONDS";
         public const string TlsDirectory = "FABRIK_TLS_DIR";
+
+        /// <summary>Of the webhook in a cluster: Secret in <see cref="SystemNamespace"/> whose tls.crt and tls.key it serves with, read through the API. Without it the directory counts.</summary>
+        public const string TlsSecret = "FABRIK_TLS_SECRET";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
         /// <summary>Where runs reach the LLM gateway, such as https://gateway.fabrik-gateway:8443; without it no Job gets a run token.</summary>
@@ -230,8 +272,11 @@ public static class Names
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
 
-        /// <summary>How often the tests kill a gateway under load.</summary>
+        /// <summary>How often the tests kill a gateway, or the API and the scheduler, under load.</summary>
         public const string Kills = "FABRIK_KILLS";
+
+        /// <summary>How many Jobs the tests create while everything else fails.</summary>
+        public const string StormJobs = "FABRIK_STORM_JOBS";
 
         /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
         public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
@@ -276,6 +321,7 @@ public static class Names
         public const string Budgets = "/api/v1/budgets";
         public const string RunEnds = "/api/v1/run-ends";
         public const string Database = "/api/v1/database";
+        public const string Audit = "/api/v1/audit";
 
         /// <summary>Of Prometheus, behind its own address.</summary>
         public const string PrometheusQuery = "api/v1/query";
@@ -292,7 +338,7 @@ public static class Names
     /// <summary>Resources of <see cref="Group"/> that no API server serves: what callers of Fabrik's own API are permitted by RBAC.</summary>
     public static class Resources
     {
-        /// <summary>get and list: runs, experiments, decisions, budgets and totals of usage.</summary>
+        /// <summary>get and list: runs, experiments, decisions, the audit record, budgets and totals of usage.</summary>
         public const string Runs = "runs";
 
         /// <summary>create: deliver the ledger of model calls, be leased budgets and be told which runs have ended.</summary>
@@ -341,6 +387,15 @@ public static class Names
         public const string WebhookSnapshotProblems = "fabrik.webhook.snapshot.problems";
         public const string WebhookStopped = "fabrik.webhook.stopped";
         public const string WebhookCertificateExpiry = "fabrik.webhook.certificate.expiry";
+
+        /// <summary>Seconds since 1970, by certificate (authority, webhook, api): the replica that keeps certificates has it.</summary>
+        public const string CertificateExpiry = "fabrik.certificate.expiry.timestamp";
+
+        /// <summary>Made anew, by certificate.</summary>
+        public const string CertificateRotations = "fabrik.certificate.rotations";
+
+        /// <summary>Looks of the keeper of certificates that failed.</summary>
+        public const string CertificateFailures = "fabrik.certificate.failures";
         public const string ModelCallEvents = "fabrik.api.usage.events";
         public const string ExperimentAlerts = "fabrik.experiment.alerts";
         public const string UsageSettled = "fabrik.usage.settled";
@@ -358,10 +413,27 @@ public static class Names
         public const string GatewayRunEndsTold = "fabrik.gateway.run.ends.timestamp";
         public const string GatewayUsageSent = "fabrik.gateway.usage.sent";
         public const string GatewayUsageRefused = "fabrik.gateway.usage.refused";
+        public const string StorageWritable = "fabrik.storage.writable";
         public const string OptimizerTransitions = "fabrik.optimizer.transitions";
         public const string OptimizerChanges = "fabrik.optimizer.changes";
         public const string OptimizerProposals = "fabrik.optimizer.proposals";
         public const string OptimizerIncidents = "fabrik.optimizer.incidents.open";
+    }
+
+    /// <summary>ClusterRoles for people.</summary>
+    public static class Roles
+    {
+        /// <summary>Runs Jobs in the namespaces that it is bound in.</summary>
+        public const string Runner = "fabrik-runner";
+    }
+
+    public static class Images
+    {
+        /// <summary>Where images are, if no mirror is named.</summary>
+        public const string Registry = "ghcr.io/fabrik-dev/";
+
+        /// <summary>Of the version that is built.</summary>
+        public static readonly string Gate = $"{Registry}fabrik-gate:{typeof(Names).Assembly.GetName().Version?.ToString(3)}";
     }
 
     /// <summary>In the checkout.</summary>
@@ -370,6 +442,9 @@ public static class Names
         public const string Errors = "docs/errors.md";
         public const string Gateway = "docs/gateway.md";
         public const string Troubleshooting = "docs/troubleshooting.md";
+        public const string Runbook = "docs/runbook.md";
+        public const string Surviving = "docs/surviving.md";
+        public const string Certificates = "docs/certificates.md";
     }
 
     /// <summary>In <see cref="SystemNamespace"/>.</summary>
@@ -380,12 +455,35 @@ public static class Names
 
         /// <summary>ServiceAccount whose short-lived token (audience <see cref="Audience"/>) the command presents to the API.</summary>
         public const string Reader = "fabrik-reader";
-        public const string WebhookConfiguration = "fabrik-webhook";
+
+        /// <summary>Of the webhook: Deployment, Service, ServiceAccount and roles.</summary>
         public const string Webhook = "fabrik-webhook";
+
+        /// <summary>Of API and scheduler: StatefulSet, ServiceAccount and roles.</summary>
         public const string Control = "fabrik-control";
+        public const string WebhookConfiguration = "fabrik-webhook";
+        public const string WebhookService = "fabrik-webhook";
+        public const string ApiService = "fabrik-api";
+
+        /// <summary>Lease of the webhook's replica that keeps certificates and keys.</summary>
+        public const string CertificateKeeper = "fabrik-webhook";
+
+        /// <summary>Secrets with the authority, and with what the webhook and the API serve with.</summary>
+        public const string AuthoritySecret = "fabrik-ca";
         public const string WebhookTlsSecret = "fabrik-webhook-tls";
+        public const string ApiTlsSecret = "fabrik-api-tls";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: ConfigMap by which the gateway trusts the API.</summary>
+        public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
+
+        /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
+        public const string TmpVolume = "fabrik-tmp";
+        public const string GateContainer = "fabrik-gate";
+
+        /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
+        public const string ProviderKeys = "fabrik-provider-keys";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with the hashes of virtual keys, and the key of its data under which they stand.</summary>
         public const string VirtualKeySecret = "fabrik-virtual-keys";
@@ -397,6 +495,9 @@ public static class Names
 
         /// <summary>Key of <see cref="ApiDiscovery"/>: where the command reaches the gateway.</summary>
         public const string GatewayAddress = "gateway";
+
+        /// <summary>In namespaces of runs: ResourceQuota, LimitRange and RoleBinding.</summary>
+        public const string Runs = "fabrik-runs";
 
         /// <summary>In <see cref="GatewayNamespace"/>: the gateway's Service, its ServiceAccount, and the ClusterRole with its binding.</summary>
         public const string Gateway = "fabrik-gateway";

@@ -19,6 +19,7 @@ public partial class ArchitectureTests
         ["Fabrik.Webhook"] = ["Fabrik.Kubernetes"],
         ["Fabrik.CronJobs"] = ["Fabrik.Kubernetes", "Fabrik.Storage"],
         ["Fabrik.Proxy"] = ["Fabrik.Kubernetes"],
+        ["Fabrik.Gate"] = ["Fabrik"],
         ["Fabrik.Sandbox"] = ["Fabrik.Api", "Fabrik.CronJobs", "Fabrik.Proxy", "Fabrik.Webhook"],
         ["Fabrik.Cli"] = ["Fabrik.Kubernetes", "Fabrik.Sandbox"],
     };

@@ -54,6 +54,17 @@ public partial class DocumentTests
         foreach (var test in named) tests.ShouldContain(test);
     }
 
+    [Fact]
+    public void Every_test_that_the_page_on_surviving_names_is_there_and_runs()
+    {
+        var named = Test().Matches(File.ReadAllText(Path.Combine(TestData.Checkout, Names.Documents.Surviving))).Select(match => (Class: match.Groups["class"].Value, Method: match.Groups["method"].Value)).Distinct().ToList();
+
+        named.Count.ShouldBeGreaterThan(10);
+        var tests = typeof(DocumentTests).Assembly.GetTypes()
+            .SelectMany(type => type.GetMethods().Where(method => method.GetCustomAttributes(typeof(FactAttribute), inherit: true).OfType<FactAttribute>().Any(fact => fact.Skip is null)).Select(method => (type.Name, method.Name))).ToHashSet();
+        foreach (var test in named) tests.ShouldContain(test);
+    }
+
     [GeneratedRegex("`(?<class>[A-Z][A-Za-z]+Tests)\\.(?<method>[A-Za-z0-9_]+)`", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Test();
 

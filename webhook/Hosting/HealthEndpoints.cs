@@ -1,5 +1,6 @@
 using Fabrik.Kubernetes.Serving;
 using Fabrik.Metrics;
+using Fabrik.Webhook.Certificates;
 using Fabrik.Webhook.Snapshots;
 
 namespace Fabrik.Webhook.Hosting;
@@ -13,8 +14,7 @@ internal static class HealthEndpoints
         routes.MapGet(Names.Paths.Ready, context =>
         {
             var services = context.RequestServices;
-            var snapshots = services.GetRequiredService<SnapshotKeeper>();
-            var why = services.GetRequiredService<Drain>().IsDraining ? "draining" : snapshots.Current is null ? snapshots.Why() : "";
+            var why = services.GetRequiredService<Drain>().IsDraining ? "draining" : string.Join("; ", Missing(services));
             context.Response.StatusCode = why.Length == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
             context.Response.ContentType = "text/plain; charset=utf-8";
             return context.Response.WriteAsync(why.Length == 0 ? "ok\n" : $"not ready: {why}\n");
@@ -25,5 +25,19 @@ internal static class HealthEndpoints
             context.Response.ContentType = format.ContentType;
             return context.Response.WriteAsync(context.RequestServices.GetRequiredService<WebhookMetrics>().Expose(format));
         });
+    }
+
+    private static IEnumerable<string> Missing(IServiceProvider services)
+    {
+        var snapshots = services.GetRequiredService<SnapshotKeeper>();
+        if (snapshots.Current is null) yield return snapshots.Why();
+        if (services.GetService<CertificateWatch>() is { } watch)
+        {
+            if (watch.Problem is { } problem) yield return problem;
+        }
+        else if (services.GetRequiredService<ServingCertificate>().Pem is null)
+        {
+            yield return $"waits for tls.crt and tls.key in {services.GetRequiredService<WebhookOptions>().TlsDirectory}";
+        }
     }
 }

@@ -65,7 +65,7 @@ internal sealed partial class SnapshotKeeper : BackgroundService
     /// <summary>What is still missing before the first snapshot; "" when nothing is.</summary>
     public string Why()
     {
-        var missing = feeds.Select(feed => feed.Missing).OfType<string>().ToList();
+        var missing = feeds.Select(feed => feed.Missing).Append(keys.Missing).OfType<string>().ToList();
         if (missing.Count == 0 && current is null) missing.Add("the first snapshot is being made");
         return string.Join("; ", missing);
     }
@@ -98,6 +98,7 @@ internal sealed partial class SnapshotKeeper : BackgroundService
 
     private void Rebuild()
     {
+        if (keys.Missing is not null) return; // it is called again when they come
         var bad = new List<string>();
         try
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Fabrik.Storage;
 
 namespace Fabrik.Api.Hosting;
 
@@ -9,8 +10,9 @@ internal sealed class ApiMetrics : IDisposable
     private readonly Counter<long> events;
     private readonly Histogram<double> requests;
 
-    public ApiMetrics()
+    public ApiMetrics(Database database)
     {
+        Meter.CreateObservableGauge(Names.Metrics.StorageWritable, () => database.Trouble is null ? 1 : 0, "{database}", "0 while nothing can be written to the control database: usage is refused with 503, all else is answered");
         reviews = Meter.CreateCounter<long>("fabrik.api.reviews", "{review}", "Reviews asked of the cluster, by kind and whether there was an answer");
         events = Meter.CreateCounter<long>(Names.Metrics.ModelCallEvents, "{event}", "Attempts at models that the gateway delivered: inserted, known already, or refused");
         requests = Meter.CreateHistogram("fabrik.api.request.duration", "s", "Time to answer, by route and status", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5] });

@@ -14,7 +14,7 @@ internal static partial class Failures
                 return Problem.BadRequest(bad.StatusCode, bad.Message);
             case SqliteException or StorageException:
                 Log.Storage(logger, trace, e);
-                return Problem.StorageUnavailable(e is SqliteException { SqliteErrorCode: 5 or 6 } ? "it is busy" : "the log of the API has the reason");
+                return Problem.StorageUnavailable(e is SqliteException { SqliteErrorCode: 5 or 6 } ? "it is busy" : e is SqliteException { SqliteErrorCode: 13 } ? "its disk is full" : "the log of the API has the reason");
             default:
                 Log.Unexpected(logger, trace, e);
                 return Problem.Unexpected(trace);

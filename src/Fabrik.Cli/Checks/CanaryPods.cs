@@ -10,13 +10,15 @@ internal static class CanaryPods
 
     private const int User = 65532;
 
-    public static JsonObject Pod(string name, string script, JsonObject? labels = null, string? image = null) => new()
+    /// <summary>Seconds: what nobody takes away ends by itself, and namespaces of untrusted runs let nothing in without.</summary>
+    public const int Deadline = 600;
+
+    public static JsonObject Pod(string name, string script, JsonObject? labels = null, string? image = null)
     {
-        ["apiVersion"] = "v1",
-        ["kind"] = "Pod",
-        ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels ?? [] },
-        ["spec"] = Spec("canary", script, image),
-    };
+        var spec = Spec("canary", script, image);
+        spec["activeDeadlineSeconds"] = Deadline;
+        return new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels ?? [] }, ["spec"] = spec };
+    }
 
     public static JsonObject Spec(string container, string script, string? image = null) => new()
     {

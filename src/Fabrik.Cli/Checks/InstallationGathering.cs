@@ -17,14 +17,14 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
     private const int LongestBundle = 1 << 20;
     private const int MostReplicas = 20;
 
-    public async Task<Installation> InstallationAsync(CancellationToken ct)
+    public async Task<InstalledObjects> InstallationAsync(CancellationToken ct)
     {
         var webhook = reader.GetAsync(Kinds.Deployment, Names.SystemNamespace, Names.Objects.Webhook, ct);
         var control = reader.GetAsync(Kinds.StatefulSet, Names.SystemNamespace, Names.Objects.Control, ct);
         var gateway = reader.GetAsync(Kinds.StatefulSet, Names.GatewayNamespace, Names.Objects.Gateway, ct);
         var registration = reader.GetAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, ct);
         var discovery = reader.GetAsync(Kinds.ConfigMap, Names.SystemNamespace, Names.Objects.ApiDiscovery, ct);
-        return new Installation(await webhook, await control, await gateway, await registration, await discovery);
+        return new InstalledObjects(await webhook, await control, await gateway, await registration, await discovery);
     }
 
     public async Task<DefinitionFacts> DefinitionsAsync(CancellationToken ct)
@@ -136,7 +136,7 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         (statuses.IsRead ? statuses.Value : []).GroupBy(status => status.Replica, StringComparer.Ordinal).ToDictionary(same => same.Key, same => what(same.First()), StringComparer.Ordinal);
 
     /// <summary>Every replica through the API server, where they run in this cluster; else those at the address that the cluster names.</summary>
-    private async Task<Reading<IReadOnlyList<GatewayStatus>>> StatusesAsync(Installation installation, CancellationToken ct) => await FactReader.TryAsync(async () =>
+    private async Task<Reading<IReadOnlyList<GatewayStatus>>> StatusesAsync(InstalledObjects installation, CancellationToken ct) => await FactReader.TryAsync(async () =>
     {
         var statuses = new List<GatewayStatus>();
         if (installation.Gateway.IsRead)
@@ -151,8 +151,9 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
             if (statuses.Count > 0) return (IReadOnlyList<GatewayStatus>)statuses;
         }
 
-        using var connection = new GatewayConnection();
-        foreach (var address in await GatewayConnection.AddressesAsync([], from.Terminal.Variable, () => new KubernetesClient(reader.Client.Config, from.Clock), ct)) statuses.Add(await connection.StatusAsync(address, ct));
+        KubernetesClient Cluster() => new(reader.Client.Config, from.Clock);
+        using var connection = new GatewayConnection(Cluster);
+        foreach (var address in await GatewayConnection.AddressesAsync([], from.Terminal.Variable, Cluster, ct)) statuses.Add(await connection.StatusAsync(address, ct));
         return statuses;
     });
 

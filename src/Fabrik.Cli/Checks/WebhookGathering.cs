@@ -69,7 +69,7 @@ internal static class WebhookGathering
             ["apiVersion"] = "batch/v1",
             ["kind"] = "Job",
             ["metadata"] = metadata,
-            ["spec"] = new JsonObject { ["template"] = new JsonObject { ["spec"] = CanaryPods.Spec("canary", "true") } },
+            ["spec"] = new JsonObject { ["activeDeadlineSeconds"] = CanaryPods.Deadline, ["template"] = new JsonObject { ["spec"] = CanaryPods.Spec("canary", "true") } },
         };
     }
 }

@@ -24,7 +24,6 @@ public static class RunsCommand
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
         var command = new Command("runs", "Show what happened to each Job");
-        command.Aliases.Add("run");
         var list = new Command("list", "List runs, the newest first") { Options = { Change, Arm, Outcome, Project, SpecType, Since, Sort, Ascending, Limit } };
         list.Aliases.Add("ls");
         list.SetAction((parsed, cancel) => ListAsync(parsed, globals, terminal, clock, cancel));
@@ -32,8 +31,17 @@ public static class RunsCommand
 
         var id = new Argument<string>("run") { Description = "Name of the Job, or its UID, or the run id" };
         var show = new Command("show", "Show one run") { Arguments = { id } };
-        show.SetAction((parsed, cancel) => ShowAsync(parsed, parsed.GetValue(id)!, globals, terminal, clock, cancel));
+        show.SetAction((parsed, cancel) => ShowAsync(parsed, parsed.GetValue(id)!, null, globals, terminal, clock, cancel));
         command.Subcommands.Add(show);
+        return command;
+    }
+
+    /// <summary>The same for whom runs are the matter: without "runs", and where <c>fabrik run</c> puts them.</summary>
+    public static Command CreateShow(GlobalOptions globals, Terminal terminal, TimeProvider clock)
+    {
+        var id = new Argument<string>("run") { Description = "Name of the Job, or its UID, or the run id" };
+        var command = new Command("show", $"Show one run of namespace {Names.RunsNamespace} or -n") { Arguments = { id } };
+        command.SetAction((parsed, cancel) => ShowAsync(parsed, parsed.GetValue(id)!, Names.RunsNamespace, globals, terminal, clock, cancel));
         return command;
     }
 
@@ -71,11 +79,11 @@ public static class RunsCommand
         if (cursor is not null) terminal.Error.WriteLine($"These are the first {items.Count}; all of them: --limit 0");
     }
 
-    private static async Task ShowAsync(ParseResult parsed, string id, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
+    private static async Task ShowAsync(ParseResult parsed, string id, string? home, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
         using var cluster = globals.Cluster(parsed, clock);
         using var api = await globals.ApiAsync(parsed, cluster, terminal, cancel);
-        var path = Guid.TryParse(id, out _) || id.Contains('/') ? id : await IsRunIdAsync(api, id, cancel) ? id : $"{parsed.GetValue(globals.Namespace) ?? cluster.Config.Namespace}/{id}";
+        var path = Guid.TryParse(id, out _) || id.Contains('/') ? id : await IsRunIdAsync(api, id, cancel) ? id : $"{parsed.GetValue(globals.Namespace) ?? home ?? cluster.Config.Namespace}/{id}";
         using var answer = await api.GetAsync($"{Names.Paths.Runs}/{path}", cancel);
         var json = answer.RootElement;
         var run = json.Deserialize(RunJson.Default.Run)!;

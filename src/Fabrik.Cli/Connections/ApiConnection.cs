@@ -19,18 +19,29 @@ public sealed class ApiConnection : IDisposable
 
     private readonly HttpClient http;
 
-    private ApiConnection(Uri server, string token, X509Certificate2? authority)
+    private ApiConnection(Uri server, string token, X509Certificate2Collection? authorities, PodTunnel? tunnel)
     {
-        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5), AllowAutoRedirect = false };
-        if (authority is not null)
-            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { authority }, RevocationMode = X509RevocationMode.NoCheck };
+        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(tunnel is null ? 5 : 15), AllowAutoRedirect = false };
+        if (tunnel is not null)
+        {
+            handler.UseProxy = false;
+            handler.ConnectCallback = (_, cancel) => tunnel.OpenAsync(cancel);
+        }
+
+        if (authorities is not null)
+        {
+            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+        }
+
         http = new HttpClient(handler) { BaseAddress = server, Timeout = TimeSpan.FromSeconds(30), MaxResponseContentBufferSize = MaximumAnswer };
         http.DefaultRequestHeaders.Authorization = new("Bearer", token);
     }
 
     public static async Task<ApiConnection> OpenAsync(KubernetesClient cluster, string? server, CancellationToken cancel)
     {
-        X509Certificate2? authority = null;
+        X509Certificate2Collection? authorities = null;
+        PodTunnel? tunnel = null;
         if (server is null || await DiscoveryAsync(cluster, cancel) is { } offered && SameHost(offered, server))
         {
             var found = await DiscoveryAsync(cluster, cancel) ?? throw new CommandException(
@@ -40,12 +51,19 @@ public sealed class ApiConnection : IDisposable
                 $"there is no ConfigMap {Names.Objects.ApiDiscovery} in namespace {Names.SystemNamespace}",
                 "choose the right cluster with --context, name the API with --server, or try Fabrik out: fabrik sandbox");
             server ??= Value(found, "server") ?? throw new CommandException(ExitCode.Error, "FAB-1011", "the cluster does not say where Fabrik's API is", $"ConfigMap {Names.SystemNamespace}/{Names.Objects.ApiDiscovery} has no key server", "name the API with --server");
-            if (Value(found, "certificate-authority-data") is { Length: > 0 } pem) authority = X509Certificate2.CreateFromPem(Encoding.UTF8.GetString(Convert.FromBase64String(pem)));
+            if (Value(found, "certificate-authority-data") is { Length: > 0 } pem)
+            {
+                // While an authority is being replaced there are two.
+                authorities = [];
+                authorities.ImportFromPem(Encoding.UTF8.GetString(Convert.FromBase64String(pem)));
+            }
+
+            if (server == Value(found, "server") && PodTunnel.IsInCluster(server)) tunnel = new PodTunnel(cluster, Names.SystemNamespace, Names.Objects.Control, "https");
         }
 
         if (!Uri.TryCreate(server.TrimEnd('/') + "/", UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https"))
             throw new CommandException(ExitCode.Usage, "FAB-1012", $"'{server}' is not an address", "an address looks like https://host:port", "correct --server");
-        return new ApiConnection(address, await TokenAsync(cluster, cancel), authority);
+        return new ApiConnection(address, await TokenAsync(cluster, cancel), authorities, tunnel);
     }
 
     /// <param name="path">Relative path with its query.</param>

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Fabrik.Gateway;
@@ -9,7 +10,17 @@ namespace Fabrik.Cli.Connections;
 public sealed class GatewayConnection : IDisposable
 {
     private const int LongestStatus = 4 << 20;
-    private readonly HttpClient http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5), AllowAutoRedirect = false, UseProxy = false }) { Timeout = TimeSpan.FromMinutes(2), MaxResponseContentBufferSize = LongestStatus };
+    private readonly Func<KubernetesClient> cluster;
+    private readonly HttpClient http;
+    private KubernetesClient? client;
+
+    /// <param name="cluster">Is asked only where the address is one that Pods alone can reach: then it is forwarded to a Pod.</param>
+    public GatewayConnection(Func<KubernetesClient> cluster)
+    {
+        this.cluster = cluster;
+        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5), AllowAutoRedirect = false, UseProxy = false, ConnectCallback = ConnectAsync };
+        http = new HttpClient(handler) { Timeout = TimeSpan.FromMinutes(2), MaxResponseContentBufferSize = LongestStatus };
+    }
 
     /// <summary>Those that were named, else the one that the environment or the cluster names.</summary>
     /// <param name="named">Addresses, of each replica one.</param>
@@ -18,8 +29,8 @@ public sealed class GatewayConnection : IDisposable
         if (named.Count == 0 && variable(Names.Variables.GatewayUrl) is { Length: > 0 } told) named = [told];
         if (named.Count == 0)
         {
-            using var client = cluster();
-            named = await OfferedAsync(client, cancel) is { Length: > 0 } offered ? [offered] : throw new CommandException(
+            using var asked = cluster();
+            named = await OfferedAsync(asked, cancel) is { Length: > 0 } offered ? [offered] : throw new CommandException(
                 ExitCode.NotFound, "FAB-1040", "the gateway was not found",
                 $"neither --gateway nor {Names.Variables.GatewayUrl} names it, and ConfigMap {Names.SystemNamespace}/{Names.Objects.ApiDiscovery} has no key {Names.Objects.GatewayAddress}",
                 $"reach it from here with kubectl -n {Names.GatewayNamespace} port-forward service/{Names.Objects.Gateway} 8080, then give --gateway http://127.0.0.1:8080");
@@ -69,7 +80,28 @@ public sealed class GatewayConnection : IDisposable
         }
     }
 
-    public void Dispose() => http.Dispose();
+    public void Dispose()
+    {
+        http.Dispose();
+        client?.Dispose();
+    }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
+    {
+        if (PodTunnel.IsInCluster($"http://{context.DnsEndPoint.Host}"))
+            return await new PodTunnel(client ??= cluster(), Names.GatewayNamespace, Names.Objects.Gateway, "http").OpenAsync(cancel);
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(context.DnsEndPoint, cancel);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 
     private static CommandException NoKeys(string why) =>
         new(ExitCode.NotFound, "FAB-1043", "no token can be made for the test", why, "give the gateway's file of keys with --token-key-file, or a virtual key in a file with --key-file: fabrik gateway keys create");

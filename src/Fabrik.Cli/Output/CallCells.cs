@@ -7,6 +7,7 @@ namespace Fabrik.Cli.Output;
 public static class CallCells
 {
     private const int BarWidth = 20;
+    private const int NamesShown = 3;
 
     /// <summary>Of one run: how many, their tokens, what they cost, and a row for each model.</summary>
     public static string Section(CallTotal calls)
@@ -17,7 +18,7 @@ public static class CallCells
             $"tokens: {Input(calls)} input ({Cached(calls)} cached), {Output(calls)} output",
             $"cost: {Cost(calls)}{(Note(calls) is { } note ? $", {note}" : "")}",
         };
-        if (calls.Models is { Count: > 0 } models) lines.AddRange(Table([["MODEL", "CALLS", "INPUT", "CACHED", "OUTPUT", "COST"], .. models.Select(model => (string[])[Named(model.Key), Count(model.Calls), Input(model), Cached(model), Output(model), Cost(model)])]));
+        if (calls.Models is { Count: > 0 } models) lines.AddRange(Table([["MODEL", "CALLS", "INPUT", "CACHED", "OUTPUT", "COST"], .. models.Select(model => (string[])[Model(model), Count(model.Calls), Input(model), Cached(model), Output(model), Cost(model)])]));
         return string.Join('\n', lines);
     }
 
@@ -70,6 +71,9 @@ public static class CallCells
     };
 
     public static string Named(string? key) => string.IsNullOrEmpty(key) ? "(none)" : key;
+
+    /// <summary>What was called, and what the Job had named where that is another.</summary>
+    private static string Model(CallTotal model) => model.NamedAs is { Count: > 0 } named ? $"{Named(model.Key)} (named {string.Join(", ", named.Take(NamesShown))}{(named.Count > NamesShown ? ", ..." : "")})" : Named(model.Key);
 
     private static string Amount(long micros) => (micros / 1e6m).ToString(micros is >= 1_000_000 or 0 ? "0.00" : "0.######", CultureInfo.InvariantCulture);
 

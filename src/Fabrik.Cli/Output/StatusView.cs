@@ -27,6 +27,8 @@ public static class StatusView
             view.Line(0, $"Optimizer: on; {status.Running.Count} of at most {status.MaximumExperiments} experiments run; {(status.AutoApplyRisk == Risk.High ? "every risk is" : $"up to risk {Word(status.AutoApplyRisk)} is")} applied by itself at confidence {EvidenceText.Figure(status.Confidence)}");
         }
 
+        if (status.StorageTrouble is { } trouble)
+            view.Line(0, $"STANDS STILL{(status.StorageTroubleSince is { } since ? $" for {Age.Of(now - since)}" : "")}: {trouble}. It goes on by itself once it can write; see {Names.Documents.Surviving}", Colours.Red);
         if (status.ExhaustedBudgets.Count > 0) view.Line(0, $"Budgets spent: {string.Join(", ", status.ExhaustedBudgets)}", Colours.Red);
         foreach (var incident in status.IncidentsDue)
         {

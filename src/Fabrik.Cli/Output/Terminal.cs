@@ -11,6 +11,9 @@ public sealed record Terminal(TextWriter Out, TextWriter Error)
     /// <summary>Columns; tables are cut to it only when <see cref="Interactive"/>.</summary>
     public int Width { get; init; } = 120;
 
+    /// <summary>Asks a person and waits for a line; null where nobody sits there, and then nothing may be asked.</summary>
+    public Func<string, string?>? Ask { get; init; }
+
     public Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
 
     public static Terminal System()
@@ -20,7 +23,14 @@ public sealed record Terminal(TextWriter Out, TextWriter Error)
         {
             Interactive = interactive,
             Colours = interactive && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) && Environment.GetEnvironmentVariable("TERM") != "dumb",
+            Ask = interactive && !Console.IsInputRedirected ? Asked : null,
             Width = interactive ? Math.Max(40, Console.WindowWidth) : 120,
         };
+    }
+
+    private static string? Asked(string question)
+    {
+        Console.Error.Write(question);
+        return Console.In.ReadLine();
     }
 }

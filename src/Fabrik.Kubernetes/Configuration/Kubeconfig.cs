@@ -45,6 +45,11 @@ internal sealed class Kubeconfig
             : throw new KubeconfigException($"There is no kubeconfig{(context is null ? "" : $" to find context \"{context}\" in")}: {string.Join(", ", paths)} does not exist. Name one with --kubeconfig or {Names.Variables.Kubeconfig}.");
     }
 
+    /// <summary>In the order of the files.</summary>
+    public IReadOnlyList<string> Contexts => [.. contexts.Keys];
+
+    public string? Current => current;
+
     public ClusterConfig Resolve(string? context)
     {
         var name = context ?? current;

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.WebSockets;
 using Fabrik.Kubernetes.Configuration;
 
 namespace Fabrik.Kubernetes.Http;
@@ -41,6 +42,28 @@ internal sealed class ApiConnection(ClusterConfig config, TimeProvider clock) : 
 
     /// <summary>The beginning of an answer without end: no retries, and only the wait for the headers is bounded.</summary>
     public async Task<HttpResponseMessage> OpenAsync(ApiCall call, CancellationToken ct) => await AsCallerAsync(call, (who, stop) => AnswerAsync(call, who, stop), ct);
+
+    /// <summary>Only the handshake is bounded. The caller disposes the socket.</summary>
+    public async Task<ClientWebSocket> OpenSocketAsync(ApiCall call, string subprotocol, CancellationToken ct) => await AsCallerAsync(call, async (who, stop) =>
+    {
+        var socket = new ClientWebSocket();
+        try
+        {
+            await transport.OpenSocketAsync(socket, call.Path, subprotocol, who, stop);
+            return socket;
+        }
+        catch (WebSocketException e)
+        {
+            var code = (int)socket.HttpStatusCode;
+            socket.Dispose();
+            throw new KubernetesException(code > 0 ? $"{call.What}: the server answered {code} instead of opening a connection" : $"{call.What}: {Trouble(e)}", e) { Code = code, Reason = code > 0 ? "" : KubernetesException.Unreachable };
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }, ct);
 
     public void Dispose() => transport.Dispose();
 

@@ -37,7 +37,7 @@ internal static class Statuses
         var details = Get(status, "details");
         if (asked is null && Get(details, "retryAfterSeconds") is { ValueKind: JsonValueKind.Number } seconds && seconds.TryGetInt32(out var wait) && wait > 0)
             asked = TimeSpan.FromSeconds(wait);
-        return new KubernetesException($"{what}: {(message.Length == 0 ? reason : message)} ({code.ToString(CultureInfo.InvariantCulture)} {reason}){(Advice(code) is { } advice ? ". " + advice : "")}")
+        return new KubernetesException($"{what}: {(message.Length == 0 ? reason : message)} ({code.ToString(CultureInfo.InvariantCulture)} {reason}){(Advice(code) is { } advice && !IsAdmission(message) ? ". " + advice : "")}")
         {
             Code = code,
             Reason = reason,
@@ -63,6 +63,9 @@ internal static class Statuses
             return null;
         }
     }
+
+    /// <summary>Refused by a policy or webhook, which says itself what to do; no permission would help.</summary>
+    private static bool IsAdmission(string message) => message.Contains(" denied request: ", StringComparison.Ordinal) || message.Contains(" denied the request", StringComparison.Ordinal);
 
     private static string? Advice(int code) => code switch
     {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.WebSockets;
 using System.Reflection;
 using Fabrik.Kubernetes.Configuration;
 
@@ -54,6 +55,25 @@ internal sealed class Transport : IDisposable
         request.Headers.Host = config.TlsServerName; // the handler takes the name to expect and to ask for (SNI) from here
         if (config.Impersonate is { } other) Impersonate(request, other);
         return await PoolFor(who.Certificate).SendAsync(request, ct);
+    }
+
+    /// <summary>A WebSocket with one subprotocol, on a connection of its own. The caller disposes it, also when this throws.</summary>
+    public async Task OpenSocketAsync(ClientWebSocket socket, string path, string subprotocol, Credential who, CancellationToken ct)
+    {
+        socket.Options.AddSubProtocol(subprotocol);
+        socket.Options.CollectHttpResponseDetails = true;
+        socket.Options.SetRequestHeader("User-Agent", Agent);
+        if (who.Header is { } header) socket.Options.SetRequestHeader("Authorization", header.ToString());
+        if (config.TlsServerName is { } name) socket.Options.SetRequestHeader("Host", name);
+        if (config.Impersonate is { } other)
+        {
+            socket.Options.SetRequestHeader("Impersonate-User", other.User);
+            if (other.Uid is not null) socket.Options.SetRequestHeader("Impersonate-Uid", other.Uid);
+            foreach (var group in other.Groups) socket.Options.SetRequestHeader("Impersonate-Group", group);
+        }
+
+        var address = new UriBuilder(root + path) { Scheme = config.Server.Scheme == Uri.UriSchemeHttps ? "wss" : "ws" };
+        await socket.ConnectAsync(address.Uri, PoolFor(who.Certificate), ct);
     }
 
     public void Dispose()

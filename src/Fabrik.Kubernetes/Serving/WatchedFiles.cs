@@ -9,25 +9,40 @@ namespace Fabrik.Kubernetes.Serving;
 public sealed partial class WatchedFiles : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Waiting = TimeSpan.FromSeconds(1);
     private const int MaximumBytes = 1024 * 1024;
     private readonly string[] paths;
     private readonly Action<byte[][]> apply;
     private readonly ILogger logger;
     private readonly ITimer timer;
     private readonly Lock looking = new();
-    private byte[][] seen;
+    private byte[][]? seen;
     private string? refused;
 
     /// <param name="apply">Throws what is wrong with the content; the first time to the caller.</param>
-    public WatchedFiles(string[] paths, Action<byte[][]> apply, TimeProvider clock, ILogger logger)
+    /// <param name="waitFor">What to say while a file is missing or empty, which is then waited for: what it is and how it is named. Null: that is an error.</param>
+    public WatchedFiles(string[] paths, Action<byte[][]> apply, TimeProvider clock, ILogger logger, string? waitFor = null)
     {
         (this.paths, this.apply, this.logger) = (paths, apply, logger);
-        seen = Read();
-        apply(seen);
-        timer = clock.CreateTimer(_ => Look(), null, Interval, Interval);
+        if (waitFor is not null && Missing() is { } missing)
+        {
+            Log.Waits(logger, missing, waitFor);
+        }
+        else
+        {
+            var content = Read();
+            apply(content);
+            seen = content;
+        }
+
+        var interval = seen is null ? Waiting : Interval;
+        timer = clock.CreateTimer(_ => Look(), null, interval, interval);
     }
 
     public void Dispose() => timer.Dispose();
+
+    /// <summary>The first file that is not there or has nothing in it; null when all have.</summary>
+    public string? Missing() => Array.Find(paths, MountedFiles.IsMissing);
 
     private void Look()
     {
@@ -35,9 +50,11 @@ public sealed partial class WatchedFiles : IDisposable
         if (!looking.TryEnter()) return;
         try
         {
+            if (seen is null && Missing() is not null) return;
             var now = Read();
-            if (now.Zip(seen).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second))) return;
+            if (seen is { } before && now.Zip(before).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second))) return;
             apply(now);
+            if (seen is null) timer.Change(Interval, Interval);
             seen = now;
             refused = null;
             Log.Changed(logger, paths[0]);
@@ -47,7 +64,8 @@ public sealed partial class WatchedFiles : IDisposable
             // Half-written or gone: what is in hand is better than none.
             if (refused == e.Message) return;
             refused = e.Message;
-            Log.Refused(logger, paths[0], e.Message);
+            if (seen is null) Log.Unusable(logger, paths[0], e.Message);
+            else Log.Refused(logger, paths[0], e.Message);
         }
         finally
         {
@@ -69,5 +87,11 @@ public sealed partial class WatchedFiles : IDisposable
 
         [LoggerMessage(Level = LogLevel.Error, Message = "{Path} changed but cannot be used ({Why}); goes on with the content before")]
         public static partial void Refused(ILogger logger, string path, string why);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "Waits for {Path}: it is not there yet, or empty. It holds {What}")]
+        public static partial void Waits(ILogger logger, string path, string what);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "{Path} is there but cannot be used ({Why}); waits for another content")]
+        public static partial void Unusable(ILogger logger, string path, string why);
     }
 }

@@ -11,7 +11,9 @@ namespace Fabrik.Sandbox.Admission;
 /// <summary>Everything that may change or refuse a write before it is stored: built-in rules first, then the webhooks.</summary>
 public sealed class AdmissionChain(Cluster cluster) : IDisposable
 {
-    private readonly WebhookCaller caller = new(cluster.Options.Services, cluster.Options.Seed);
+    private readonly WebhookCaller caller = new(cluster.Options.Services, cluster.Options.Seed, (ns, name, port) => ServiceResolver.Find(cluster.Store, ns, name, port));
+
+    private readonly AdmissionPolicies policies = new(cluster);
 
     public Quotas Quotas { get; } = new(cluster);
 
@@ -19,7 +21,12 @@ public sealed class AdmissionChain(Cluster cluster) : IDisposable
     public async Task<JsonObject> MutateAsync(AdmissionRequest request, CancellationToken ct)
     {
         if (request is { Operation: "CREATE", Subresource: "" } && request.Type == BuiltInTypes.Pod) PodAdmission.Prepare(cluster, request.Namespace!, request.Object!);
-        if (request.Object is { } configuration) RefuseUnknownConditions(request.Type, configuration);
+        if (request.Object is { } configuration)
+        {
+            RefuseUnknownConditions(request.Type, configuration);
+            AdmissionPolicies.RefuseUnknown(request.Type, configuration);
+        }
+
         var called = new List<(Webhook Webhook, int Changes)>();
         var changes = 0;
         foreach (var webhook in Matching(request, BuiltInTypes.MutatingWebhookConfiguration))
@@ -49,6 +56,9 @@ public sealed class AdmissionChain(Cluster cluster) : IDisposable
     public async Task ValidateAsync(AdmissionRequest request, CancellationToken ct)
     {
         if (request is { Operation: "CREATE", Subresource: "" } && request.Type == BuiltInTypes.Pod) LimitRanges.Check(cluster.Store, request.Namespace!, request.Object!);
+
+        // Like webhooks, policies are not asked about themselves: a wrong one could not be mended.
+        if (request.Type.Group != AdmissionPolicies.Policies.Group) policies.Check(request, NamespaceLabels(request));
         foreach (var webhook in Matching(request, BuiltInTypes.ValidatingWebhookConfiguration))
         {
             if (!webhook.Wants(request, NamespaceLabels(request)) || !webhook.Conditions.All(condition => condition(request.Object ?? request.Old?.Read()))) continue;

@@ -19,9 +19,9 @@ public sealed class WebhookFailedException(string message, Exception? inner = nu
 public sealed record WebhookAnswer(bool Allowed, JsonNode? Status, JsonArray? Patch, IReadOnlyList<string> Warnings);
 
 /// <summary>Calls webhooks over HTTPS, trusting exactly their caBundle. Connections are kept per webhook address and bundle.</summary>
-/// <param name="services">Where service references lead.</param>
+/// <param name="services">Where service references lead, before what the cluster itself says.</param>
 /// <param name="seed">Not null: what the UIDs of creations are made from, with the object's name and how often it was created.</param>
-public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services, string? seed = null) : IDisposable
+public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services, string? seed = null, Func<string, string, long, Uri?>? resolve = null) : IDisposable
 {
     private const int AnswerLimit = 3 * 1024 * 1024;
 
@@ -110,8 +110,9 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services, str
         var bundle = config.Text("caBundle") ?? "";
         if (config.Text("url") is { } url) return (clients.GetOrAdd((bundle, ""), Make), new Uri(url));
         var (ns, name) = (config.Text("service", "namespace") ?? "", config.Text("service", "name") ?? "");
-        var key = $"{ns}/{name}:{config.Number("service", "port") ?? 443}";
-        if (!services.TryGetValue(key, out var target)) throw new WebhookFailedException($"service \"{name}\" not found: nothing stands for {key} here");
+        var port = config.Number("service", "port") ?? 443;
+        var key = $"{ns}/{name}:{port}";
+        if ((services.GetValueOrDefault(key) ?? resolve?.Invoke(ns, name, port)) is not { } target) throw new WebhookFailedException($"service \"{name}\" not found: nothing stands for {key} here");
         return (clients.GetOrAdd((bundle, $"{name}.{ns}.svc"), Make), new Uri(target, config.Text("service", "path") ?? "/"));
     }
 

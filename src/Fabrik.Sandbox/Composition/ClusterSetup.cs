@@ -9,6 +9,8 @@ namespace Fabrik.Sandbox.Composition;
 /// <summary>What Fabrik needs in a cluster before its processes start, written by server-side apply: running it again changes nothing.</summary>
 public static class ClusterSetup
 {
+    /// <summary>Nobody renews the tokens here: 30 days, longer than anybody tries Fabrik out at a stretch.</summary>
+    private const int TokenSeconds = 30 * 24 * 60 * 60;
     private static readonly WriteOptions Own = new() { FieldManager = "fabrik", Force = true };
 
     public static async Task InstallAsync(KubernetesClient cluster, TimeProvider clock, CancellationToken ct)
@@ -18,8 +20,7 @@ public static class ClusterSetup
                 await ApplyAsync(cluster, Kinds.CustomResourceDefinition, null, item, ct);
         await ApplyAsync(cluster, Kinds.Namespace, null, Object("v1", "Namespace", Names.SystemNamespace), ct);
         await ApplyAsync(cluster, Kinds.Namespace, null, Object("v1", "Namespace", Names.GatewayNamespace), ct);
-        await PermitAsync(cluster, Names.SystemNamespace, Names.Objects.Reader, Names.Resources.Runs, ["get", "list"], ct);
-        await PermitAsync(cluster, Names.GatewayNamespace, Names.Objects.Gateway, Names.Resources.Usage, ["create"], ct);
+        foreach (var item in Accounts()) await ApplyAsync(cluster, Kind(item), (string?)item["metadata"]!["namespace"], item, ct);
         await ServedAsync(cluster, Kinds.OptimizationChange, clock, ct);
         await ServedAsync(cluster, Kinds.OptimizerPolicy, clock, ct);
     }
@@ -54,27 +55,50 @@ public static class ClusterSetup
             WebhookRegistration.Configuration(new JsonObject { ["url"] = new Uri(webhook, Names.Paths.MutateJobs).AbsoluteUri, ["caBundle"] = Base64(caPem) }),
             ct);
 
-    /// <summary>A ServiceAccount that may use a resource of Fabrik's API, with a role and a binding of its name.</summary>
-    private static async Task PermitAsync(KubernetesClient cluster, string ns, string name, string resource, string[] verbs, CancellationToken ct)
+    /// <summary>The cluster as a process in a Pod reaches it: with the token of its ServiceAccount, and no other right than its roles give.</summary>
+    public static async Task<ClusterConfig> AsAsync(KubernetesClient cluster, ClusterConfig config, string account, CancellationToken ct) => new()
     {
-        await ApplyAsync(cluster, Kinds.ServiceAccount, ns, Object("v1", "ServiceAccount", name), ct);
-        var role = Object("rbac.authorization.k8s.io/v1", "ClusterRole", name);
-        role["rules"] = new JsonArray(new JsonObject
+        Server = config.Server,
+        CertificateAuthority = config.CertificateAuthority,
+        CertificateAuthorityFile = config.CertificateAuthorityFile,
+        TlsServerName = config.TlsServerName,
+        InsecureSkipTlsVerify = config.InsecureSkipTlsVerify,
+        ProxyUrl = config.ProxyUrl,
+        Token = await TokenAsync(cluster, Names.SystemNamespace, account, audience: null, ct),
+    };
+
+    /// <summary>In a cluster the kubelet writes and renews it.</summary>
+    /// <param name="audience">Null: the API server's own.</param>
+    internal static async Task<string> TokenAsync(KubernetesClient cluster, string ns, string account, string? audience, CancellationToken ct)
+    {
+        var request = new JsonObject
         {
-            ["apiGroups"] = new JsonArray(Names.Group),
-            ["resources"] = new JsonArray(resource),
-            ["verbs"] = new JsonArray([.. verbs.Select(verb => (JsonNode)verb)]),
-        });
-        await ApplyAsync(cluster, ClusterRole, null, role, ct);
-        var binding = Object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", name);
-        binding["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = "ClusterRole", ["name"] = name };
-        binding["subjects"] = new JsonArray(new JsonObject { ["kind"] = "ServiceAccount", ["name"] = name, ["namespace"] = ns });
-        await ApplyAsync(cluster, ClusterRoleBinding, null, binding, ct);
+            ["apiVersion"] = "authentication.k8s.io/v1",
+            ["kind"] = "TokenRequest",
+            ["spec"] = new JsonObject { ["audiences"] = audience is null ? [] : new JsonArray(audience), ["expirationSeconds"] = TokenSeconds },
+        };
+        var made = await cluster.CreateAsync(Kinds.ServiceAccount, ns, request, ct, new WriteOptions { Name = account, Subresource = "token" });
+        return made.Json.GetProperty("status").GetProperty("token").GetString()!;
     }
 
-    private static ResourceKind ClusterRole { get; } = new("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", Namespaced: false);
+    /// <summary>ServiceAccounts, roles and bindings of manifests/base: who may do what in a cluster, and so here too.</summary>
+    private static IEnumerable<JsonObject> Accounts()
+    {
+        var assembly = typeof(ClusterSetup).Assembly;
+        var all = assembly.GetManifestResourceNames().Where(name => name.StartsWith("manifests/", StringComparison.Ordinal)).Order(StringComparer.Ordinal).SelectMany(name =>
+        {
+            using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
+            return Manifest.Read(reader.ReadToEnd());
+        });
+        return all.Where(item => (string?)item["kind"] is "ServiceAccount" or "Role" or "RoleBinding" or "ClusterRole" or "ClusterRoleBinding");
+    }
 
-    private static ResourceKind ClusterRoleBinding { get; } = new("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", Namespaced: false);
+    private static ResourceKind Kind(JsonObject item)
+    {
+        var kind = (string)item["kind"]!;
+        var (group, isNamespaced) = (kind == "ServiceAccount" ? "" : "rbac.authorization.k8s.io", !kind.StartsWith("Cluster", StringComparison.Ordinal));
+        return new ResourceKind(group, "v1", kind.ToLowerInvariant() + "s", kind, isNamespaced);
+    }
 
     /// <summary>A new kind is served a moment after its definition is accepted.</summary>
     private static async Task ServedAsync(KubernetesClient cluster, ResourceKind kind, TimeProvider clock, CancellationToken ct)

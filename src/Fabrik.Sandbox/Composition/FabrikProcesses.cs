@@ -18,7 +18,7 @@ namespace Fabrik.Sandbox.Composition;
 
 /// <summary>
 /// The webhook, the scheduler and the API, composed in this process for one API server, whichever it is, and made known to it.
-/// In a cluster each is a process of its own.
+/// In a cluster each is a process of its own; here as there it calls with its ServiceAccount and may do what its roles give.
 /// </summary>
 public sealed class FabrikProcesses : IAsyncDisposable
 {
@@ -53,11 +53,13 @@ public sealed class FabrikProcesses : IAsyncDisposable
 
         using var client = new KubernetesClient(cluster, clock);
         await ClusterSetup.InstallAsync(client, clock, ct);
+        var webhookAccount = await ClusterSetup.AsAsync(client, cluster, Names.Objects.Webhook, ct);
+        var controlAccount = await ClusterSetup.AsAsync(client, cluster, Names.Objects.Control, ct);
         var started = new List<WebApplication>();
         try
         {
             var api = await StartAsync(
-                builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = cluster, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),
+                builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = controlAccount, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),
                 app => app.MapFabrikApi(), logging, started, ct);
             Uri? gateway = null;
             if (provider is not null)
@@ -68,10 +70,10 @@ public sealed class FabrikProcesses : IAsyncDisposable
             }
 
             var webhook = await StartAsync(
-                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = cluster, TlsDirectory = tls, AssignmentKeyFile = keyFile, GatewayUrl = gateway ?? gatewayUrl, RunTokenKeyFile = RunTokenKeyFile(directory), Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
+                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = webhookAccount, TlsDirectory = tls, AssignmentKeyFile = keyFile, GatewayUrl = gateway ?? gatewayUrl, RunTokenKeyFile = RunTokenKeyFile(directory), Port = 0, LoopbackOnly = true, DrainGrace = TimeSpan.Zero, Clock = clock }),
                 app => app.MapFabrikWebhook(), logging, started, ct);
             var scheduler = await StartAsync(
-                builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = cluster, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock, ClusterClock = clusterClock ?? clock, Pace = pace ?? (interval => interval) }),
+                builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = controlAccount, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock, ClusterClock = clusterClock ?? clock, Pace = pace ?? (interval => interval) }),
                 app => app.MapFabrikCronJobs(), logging, started, ct);
             await ReadyAsync(webhook, caPem, clock, ct);
             await ReadyAsync(scheduler, caPem, clock, ct);
@@ -132,7 +134,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
 
     private static string WriteCertificate(string directory, TimeProvider clock)
     {
-        var (caPem, certificatePem, keyPem) = Certificates.MakePem(clock);
+        var (caPem, certificatePem, keyPem) = Server.Certificates.MakePem(clock);
         Directory.CreateDirectory(directory);
         File.WriteAllText(Path.Combine(directory, "tls.crt"), certificatePem);
         WriteSecret(Path.Combine(directory, "tls.key"), keyPem);

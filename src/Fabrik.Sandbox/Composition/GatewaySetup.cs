@@ -9,7 +9,6 @@ namespace Fabrik.Sandbox.Composition;
 internal static class GatewaySetup
 {
     private const string KeyName = "sandbox";
-    private const int TokenSeconds = 24 * 60 * 60;
 
     /// <summary>Where the gateway of a run keeps what is not sent yet.</summary>
     public static string Spool(string directory) => Path.Combine(directory, "gateway", "spool");
@@ -22,7 +21,7 @@ internal static class GatewaySetup
         await File.WriteAllTextAsync(Path.Combine(keys, KeyName), "sk-sandbox", ct);
         await File.WriteAllTextAsync(Path.Combine(home, "api-ca.pem"), caPem, ct);
         if (!File.Exists(Path.Combine(home, "virtual-keys.json"))) await File.WriteAllTextAsync(Path.Combine(home, "virtual-keys.json"), "[]", ct);
-        await File.WriteAllTextAsync(Path.Combine(home, "api-token"), await TokenAsync(cluster, ct), ct);
+        await File.WriteAllTextAsync(Path.Combine(home, "api-token"), await ClusterSetup.TokenAsync(cluster, Names.GatewayNamespace, Names.Objects.Gateway, Names.Audience, ct), ct);
         JsonObject Provider(string name) => new() { ["name"] = name, ["format"] = name, ["url"] = new Uri(provider, "v1").AbsoluteUri, ["keys"] = new JsonArray(new JsonObject { ["name"] = KeyName }) };
         var config = new JsonObject { ["providers"] = new JsonArray(Provider("openai"), Provider("anthropic")) };
         await File.WriteAllTextAsync(Path.Combine(home, "config.json"), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }), ct);
@@ -42,18 +41,5 @@ internal static class GatewaySetup
             StreamGrace = TimeSpan.Zero,
             Clock = clock,
         };
-    }
-
-    /// <summary>In a cluster the kubelet writes and renews it.</summary>
-    private static async Task<string> TokenAsync(KubernetesClient cluster, CancellationToken ct)
-    {
-        var request = new JsonObject
-        {
-            ["apiVersion"] = "authentication.k8s.io/v1",
-            ["kind"] = "TokenRequest",
-            ["spec"] = new JsonObject { ["audiences"] = new JsonArray(Names.Audience), ["expirationSeconds"] = TokenSeconds },
-        };
-        var made = await cluster.CreateAsync(Kinds.ServiceAccount, Names.GatewayNamespace, request, ct, new WriteOptions { Name = Names.Objects.Gateway, Subresource = "token" });
-        return made.Json.GetProperty("status").GetProperty("token").GetString()!;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Fabrik.Kubernetes;
+using Fabrik.Sandbox.Access;
 using Fabrik.Sandbox.Controllers;
 using Fabrik.Sandbox.Models;
 using Fabrik.Sandbox.Nodes;
@@ -29,6 +30,9 @@ public sealed record SandboxRunOptions
 
     /// <summary>With a provider of models that has none, and a gateway before it.</summary>
     public bool Models { get; init; }
+
+    /// <summary>See <see cref="SandboxServerOptions.Asked"/>.</summary>
+    public Action<string, AccessQuestion, bool>? Asked { get; init; }
     public Action<ILoggingBuilder> Logging { get; init; } = _ => { };
 }
 
@@ -62,7 +66,7 @@ public sealed class SandboxRun : IAsyncDisposable
         Directory.CreateDirectory(options.Directory);
         Forget(options.Directory);
         TimeProvider clock = options.Speed == 1 && options.Start is null ? TimeProvider.System : new SimulatedClock(options.Speed, options.Start);
-        var started = await SandboxServer.StartAsync(new SandboxServerOptions { Port = options.Port, Clock = clock, Seed = ReferenceEquals(options.World, World.Empty) ? null : options.World.Seed }, ct);
+        var started = await SandboxServer.StartAsync(new SandboxServerOptions { Port = options.Port, Clock = clock, Seed = ReferenceEquals(options.World, World.Empty) ? null : options.World.Seed, Asked = options.Asked }, ct);
         SandboxRun? run = null;
         try
         {

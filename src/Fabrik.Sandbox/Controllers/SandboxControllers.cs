@@ -10,7 +10,7 @@ public sealed record SandboxControllersOptions
 }
 
 /// <summary>
-/// The Job and CronJob controllers, for API servers that have none. They are ordinary clients: every rule of Kubernetes that they
+/// The controllers of Jobs, CronJobs, Deployments and StatefulSets, for API servers that have none. They are ordinary clients: every rule of Kubernetes that they
 /// follow is written against the API, and they may be stopped and started at any time.
 /// </summary>
 public static class SandboxControllers
@@ -24,6 +24,7 @@ public static class SandboxControllers
         {
             await Task.WhenAll(
                 events.RunAsync(ct),
+                new WorkloadController(client, clock, log).RunAsync(ct),
                 new JobController(client, clock, events, log).RunAsync(ct),
                 new CronJobController(client, clock, events, log).RunAsync(ct));
         }

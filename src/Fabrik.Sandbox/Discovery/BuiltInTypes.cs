@@ -20,6 +20,7 @@ public static class BuiltInTypes
             new("binding", "", "v1", "Binding", ["create"]),
             new("eviction", "policy", "v1", "Eviction", ["create"]),
             new("log", "", "v1", "Pod", ["get"]),
+            new("portforward", "", "v1", "PodPortForwardOptions", ["create", "get"]),
             Status("", "v1", "Pod"),
         ],
     };
@@ -78,6 +79,10 @@ public static class BuiltInTypes
     public static readonly ResourceType SelfSubjectRulesReview =
         Review("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview");
 
+    public static readonly ResourceType Service = Namespaced("", "v1", "services", "Service", "svc").WithStatus() with { Categories = ["all"], ReturnsDeleted = true };
+
+    public static readonly ResourceType EndpointSlice = Namespaced("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice");
+
     /// <summary>Made when asked for, from what the node plays.</summary>
     public static readonly ResourceType PodMetrics = Namespaced("metrics.k8s.io", "v1beta1", "pods", "PodMetrics") with { Verbs = ["get", "list"] };
 
@@ -98,7 +103,7 @@ public static class BuiltInTypes
         ResourceQuota,
         Secret,
         ServiceAccount,
-        Namespaced("", "v1", "services", "Service", "svc").WithStatus() with { Categories = ["all"], ReturnsDeleted = true },
+        Service,
         Namespaced("apps", "v1", "controllerrevisions", "ControllerRevision"),
         Workload("apps", "daemonsets", "DaemonSet", "ds"),
         Workload("apps", "deployments", "Deployment", "deploy"),
@@ -115,6 +120,7 @@ public static class BuiltInTypes
         CronJob,
         Job,
         PodMetrics,
+        EndpointSlice,
         Namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol"),
         Namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb").WithStatus(),
         ClusterRoleBinding,

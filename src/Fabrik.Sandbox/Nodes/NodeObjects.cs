@@ -5,7 +5,7 @@ using Fabrik.Sandbox.Controllers;
 namespace Fabrik.Sandbox.Nodes;
 
 /// <summary>The Node and its Lease: registered once, then kept alive.</summary>
-internal sealed class NodeObjects(KubernetesClient client, TimeProvider clock, NodeShape node)
+internal sealed class NodeObjects(KubernetesClient client, TimeProvider clock, NodeShape node, int? kubeletPort = null)
 {
     private const string LeaseNamespace = "kube-node-lease";
 
@@ -77,6 +77,7 @@ internal sealed class NodeObjects(KubernetesClient client, TimeProvider clock, N
                 Condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
                 Condition("Ready", "True", "KubeletReady", "kubelet is posting ready status")),
             ["addresses"] = new JsonArray(new JsonObject { ["type"] = "InternalIP", ["address"] = "127.0.0.1" }, new JsonObject { ["type"] = "Hostname", ["address"] = node.Name }),
+            ["daemonEndpoints"] = kubeletPort is null ? new JsonObject() : new JsonObject { ["kubeletEndpoint"] = new JsonObject { ["Port"] = kubeletPort } },
             ["nodeInfo"] = new JsonObject
             {
                 ["machineID"] = "",

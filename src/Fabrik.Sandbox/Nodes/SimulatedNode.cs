@@ -12,6 +12,16 @@ public sealed record SimulatedNodeOptions
 {
     /// <summary>Assigns Pods to the node itself. False where the cluster has a scheduler of its own.</summary>
     public bool Schedules { get; init; } = true;
+
+    /// <summary>Pods that somebody else runs on this node: they are bound and take room, and nothing more is done with them.</summary>
+    public Func<KubeObject, bool> PlayedElsewhere { get; init; } = _ => false;
+
+    /// <summary>Where API servers reach the node for logs and ports; null: nowhere.</summary>
+    public int? KubeletPort { get; init; }
+
+    /// <summary>What a container has written, beside what the sandbox's API server is told; null when nothing follows.</summary>
+    public Action<KubeObject, string, string?>? OnLog { get; init; }
+
     public ILogger Log { get; init; } = NullLogger.Instance;
 }
 
@@ -40,7 +50,7 @@ public sealed class SimulatedNode : IDisposable
     private SimulatedNode(KubernetesClient client, TimeProvider clock, World world, SimulatedNodeOptions options)
     {
         (this.client, this.clock, this.world, this.options) = (client, clock, world, options);
-        objects = new NodeObjects(client, clock, world.Node);
+        objects = new NodeObjects(client, clock, world.Node, options.KubeletPort);
         capacity = new NodeCapacity(world.Node);
         events = new EventRecorder(client, clock, options.Log);
         uploads = new SandboxUpload(client.Config);
@@ -100,6 +110,13 @@ public sealed class SimulatedNode : IDisposable
         if (!pods.Items.TryGetValue(key, out var pod) || pod.Uid is not { } uid) return null;
         var assigned = pod.Json.Text("spec", "nodeName");
         if (assigned is not null && assigned != world.Node.Name) return null;
+        if (options.PlayedElsewhere(pod))
+        {
+            if (Ended(pod)) Release(uid);
+            else if (assigned is null && pod.DeletionTimestamp is null) await AssignAsync(pod, uid, ct);
+            return null;
+        }
+
         if (Ended(pod))
         {
             Release(uid);
@@ -210,7 +227,11 @@ public sealed class SimulatedNode : IDisposable
         {
             foreach (var (reason, message) in new[] { ("Pulled", "Container image already present on machine and can be accessed by the pod"), ("Created", "Container created"), ("Started", "Container started") })
                 events.Tell(pod, Kubelet, "Normal", reason, message, field, world.Node.Name);
-            if (play.Log is { } log) uploads.Log(pod, play.Script.Main, log, false);
+            if (play.Log is { } log)
+            {
+                uploads.Log(pod, play.Script.Main, log, false);
+                options.OnLog?.Invoke(pod, play.Script.Main, log);
+            }
 
             // Beside the play, in real time: the calls are real, the Pod's time is not.
             if (ModelCalls.Of(pod) is var (count, model)) _ = models.MakeAsync(pod, count, model, stopping.Token);
@@ -224,7 +245,9 @@ public sealed class SimulatedNode : IDisposable
             events.Tell(pod, Kubelet, "Warning", "BackOff", $"Back-off restarting failed container {play.Script.Main} in pod {pod.Name}_{pod.Namespace}({pod.Uid})", field, world.Node.Name);
         else if ((string?)stuck?["reason"] is "ErrImagePull" or "ErrImageNeverPull" or "ImagePullBackOff")
             events.Tell(pod, Kubelet, "Warning", "Failed", $"Error: {(string?)stuck["reason"]}", field, world.Node.Name);
-        if (moment.Ended) uploads.Log(pod, play.Script.Main, "", true);
+        if (!moment.Ended) return;
+        uploads.Log(pod, play.Script.Main, "", true);
+        options.OnLog?.Invoke(pod, play.Script.Main, null);
     }
 
     /// <summary>False when the Pod is gone.</summary>

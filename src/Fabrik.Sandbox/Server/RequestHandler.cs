@@ -18,6 +18,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
     private readonly Watcher watcher = new(cluster, stopping);
     private readonly Documents documents = new(cluster);
     private readonly PodRequests pods = new(cluster, stopping);
+    private readonly PodForwarding forwarding = new(cluster, stopping);
     private readonly UsageRequests usage = new(cluster);
     private readonly Reviews reviews = new(cluster, authenticator);
 
@@ -32,7 +33,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
             caller = Impersonation.Apply(caller, http.Request.Headers);
             var path = http.Request.Path.Value ?? "/";
             var request = ApiRequest.Parse(http.Request.Method, path, ListQuery.IsTrue(http.Request.Query["watch"]), cluster.Catalog);
-            Authorize(caller, request, path, http.Request.Method);
+            Authorize(caller, request, path, http.Request);
             if (request is null)
             {
                 if (!await documents.TryAnswerAsync(http, path) && !await pods.TryTakeLogsAsync(http, path, caller) && !await usage.TryTakeAsync(http, path, caller)) await SendPathNotFoundAsync(http, path);
@@ -108,6 +109,9 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
                 var query = ListQuery.Parse(http.Request.Query, type);
                 await WriteAsync(http, 200, reader.List(type, request.Namespace, query, Negotiation.Form(http.Request), TablePrinter.Include(http.Request.Query["includeObject"])));
                 return;
+            case "get" when request.Subresource == "portforward":
+                await forwarding.ForwardAsync(http, request);
+                return;
             case "get" when request.Subresource == "log":
                 await pods.SendLogsAsync(http, request);
                 return;
@@ -171,6 +175,8 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         var apply = media == "application/apply-patch+yaml";
         if (apply && !context.FieldManagerGiven) throw ApiException.InvalidOptions("PatchOptions", FieldError.Required("fieldManager", "is required for apply patch"));
         if (!apply && http.Request.Query.ContainsKey("force")) throw ApiException.InvalidOptions("PatchOptions", FieldError.Forbidden("force", "may not be specified for non-apply patch"));
+        // An apply that makes the object needs the right to create as well.
+        if (apply && request.Subresource.Length == 0 && cluster.Store.Get(request.Type, request.Namespace, request.Name) is null) Authorize(context.Caller, request with { Verb = "create" }, "", "");
         var change = TypeRules.Patch(request.Type, bytes, media, request.Subresource, context, cluster.Clock.GetUtcNow());
         var (stored, made) = await cluster.Objects.PatchAsync(
             request.Type, request.Namespace, request.Name, request.Subresource, change, track: !apply, mayCreate: apply, context, http.RequestAborted);
@@ -242,12 +248,28 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         Force = context.Force,
     };
 
-    private void Authorize(Identity caller, ApiRequest? request, string path, string method)
+    private void Authorize(Identity caller, ApiRequest? request, string path, HttpRequest http)
     {
         var question = request is null
-            ? new AccessQuestion(method.ToLowerInvariant(), "", "", "", "", "", path)
-            : new AccessQuestion(request.Verb, request.Type.Group, request.Type.Plural, request.Subresource, request.Namespace ?? "", request.Name);
-        if (!cluster.Authorizer.Decide(caller, question).Allowed) throw Refusals.Forbidden(caller, question, request?.Type);
+            ? new AccessQuestion(http.Method.ToLowerInvariant(), "", "", "", "", "", path)
+            : new AccessQuestion(request.Verb, request.Type.Group, request.Type.Plural, request.Subresource, request.Namespace ?? "", Named(request, http));
+        var isAllowed = cluster.Authorizer.Decide(caller, question).Allowed;
+        cluster.Options.Asked?.Invoke(caller.Name, question, isAllowed);
+        if (!isAllowed) throw Refusals.Forbidden(caller, question, request?.Type);
+    }
+
+    /// <summary>Who lists or watches one object by a selector of its name needs the permission for that name alone.</summary>
+    private static string Named(ApiRequest request, HttpRequest http)
+    {
+        if (request.Name.Length > 0 || request.Verb is not ("list" or "watch" or "deletecollection")) return request.Name;
+        try
+        {
+            return FieldSelector.Parse(http.Query["fieldSelector"], request.Type).Name ?? "";
+        }
+        catch (FormatException)
+        {
+            return ""; // what is wrong with it is said to whom may ask
+        }
     }
 
     private static RequestContext Context(HttpRequest request, Identity caller)

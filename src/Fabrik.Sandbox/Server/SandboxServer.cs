@@ -93,6 +93,7 @@ public sealed class SandboxServer : IAsyncDisposable
         });
         var web = builder.Build();
         var handler = new RequestHandler(parts, new Authenticator(parts.Tokens, adminToken), web.Services.GetRequiredService<ILogger<RequestHandler>>(), web.Lifetime.ApplicationStopping);
+        web.UseWebSockets();
         web.Run(handler.HandleAsync);
         try
         {

@@ -1,3 +1,5 @@
+using Fabrik.Sandbox.Access;
+
 namespace Fabrik.Sandbox.Server;
 
 /// <summary>How a sandbox server is started. It keeps everything in memory; with the process all objects are gone.</summary>
@@ -20,4 +22,7 @@ public sealed record SandboxServerOptions
 
     /// <summary>The bearer token of the administrator; null makes a random one.</summary>
     public string? AdminToken { get; init; }
+
+    /// <summary>Told of every request: the user's name, what was asked to be allowed, and whether it was. Null: nobody.</summary>
+    public Action<string, AccessQuestion, bool>? Asked { get; init; }
 }

@@ -8,6 +8,9 @@ public static class AdmissionReasons
 
     /// <summary>It is in the gateway and not optimised: a run id and its token, no arm.</summary>
     public const string Identified = "identified";
+
+    /// <summary>It is neither optimised nor in the gateway: it got the defaults of runs, and a run id.</summary>
+    public const string Secured = "secured";
     public const string CopyReassigned = "copy-reassigned";
     public const string CopyRestored = "copy-restored";
     public const string CopyUnknown = "copy-unknown";

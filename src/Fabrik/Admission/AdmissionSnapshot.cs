@@ -24,6 +24,7 @@ public sealed class AdmissionSnapshot
         Gateway = inputs.Gateway;
         Salt = Encoding.UTF8.GetBytes(policy.Salt);
         IsPaused = policy.Paused;
+        Runs = new RunSafety(policy.Runs);
         RuntimeClasses = [.. policy.RuntimeClasses.Select(Json.String)];
         Nodes = new NodeCapacity(inputs.Nodes);
         KubernetesMinor = inputs.KubernetesMinor;
@@ -42,6 +43,7 @@ public sealed class AdmissionSnapshot
     internal GatewayAddress? Gateway { get; }
     internal byte[] Salt { get; }
     internal bool IsPaused { get; }
+    internal RunSafety Runs { get; }
     internal byte[][] RuntimeClasses { get; }
     internal NodeCapacity Nodes { get; }
     internal int KubernetesMinor { get; }

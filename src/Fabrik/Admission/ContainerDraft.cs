@@ -19,7 +19,7 @@ internal sealed class ContainerDraft
 
     public ContainerDraft(JobDraft job, JsonElement element, bool isInit, int index)
     {
-        (this.job, Element, IsInit, Index) = (job, element, isInit, index);
+        (this.job, Element, IsInit, Ordinal) = (job, element, isInit, index);
         Name = element.Member("name"u8);
         IsSidecar = isInit && element.Member("restartPolicy"u8).Is("Always"u8);
         ResourcesElement = element.Member("resources"u8);
@@ -39,7 +39,12 @@ internal sealed class ContainerDraft
     public JsonElement Name { get; }
     public bool IsInit { get; }
     public bool IsSidecar { get; }
-    public int Index { get; }
+
+    /// <summary>Among those of its kind, the gate not counted.</summary>
+    public int Ordinal { get; }
+
+    /// <summary>Where it stands in the Job as it shall be.</summary>
+    public int Index => IsInit && job.Gate.Current.Length > 0 && job.Gate.Position <= Ordinal ? Ordinal + 1 : Ordinal;
     public JsonElement ResourcesElement { get; }
     public JsonElement RequestsElement { get; }
     public JsonElement LimitsElement { get; }
@@ -52,7 +57,69 @@ internal sealed class ContainerDraft
     /// <summary>What was reckoned with may not be what counts.</summary>
     public bool IsAmbiguous => Json.NamesTwice(RequestsElement) || Json.NamesTwice(LimitsElement);
 
-    public bool IsChanged => Array.Exists(Resources, value => value.IsChanged) || environment.Exists(value => value.IsChanged);
+    public bool IsChanged => Array.Exists(Resources, value => value.IsChanged) || environment.Exists(value => value.IsChanged) || Array.Exists(Safety, value => value.IsChanged);
+
+    /// <summary>Members of its security context, and the mount of /tmp; empty before <see cref="MakeSafety"/>.</summary>
+    public JobValue[] Safety { get; private set; } = [];
+    public JsonElement SecurityElement { get; private set; }
+    public JsonElement MountsElement { get; private set; }
+    public JobValue NoEscalation => Safety[0];
+    public JobValue Capabilities => Safety[1];
+    public JobValue ReadOnlyRoot => Safety[2];
+    public JobValue Mount => Safety[3];
+    public bool IsPrivileged => SecurityElement.Member("privileged"u8).ValueKind == JsonValueKind.True || AddsAdministrator();
+
+    /// <returns>Whether everything has the shape that Kubernetes says.</returns>
+    public bool MakeSafety()
+    {
+        SecurityElement = Element.Member("securityContext"u8);
+        MountsElement = Element.Member("volumeMounts"u8);
+        Safety = [Security("allowPrivilegeEscalation"u8), Security("capabilities"u8), Security("readOnlyRootFilesystem"u8), job.Entry(JobField.Mount, this, MountsElement, RunSafety.TmpName)];
+        return IsObject(SecurityElement) && IsObject(SecurityElement.Member("capabilities"u8)) && JobDraft.IsNamedList(MountsElement);
+    }
+
+    /// <summary>Whether something other than <see cref="Mount"/> is mounted there.</summary>
+    public bool Mounts(ReadOnlySpan<byte> path)
+    {
+        if (MountsElement.ValueKind != JsonValueKind.Array) return false;
+        var position = 0;
+        foreach (var mount in MountsElement.EnumerateArray())
+            if ((position++ != Mount.Position || Mount.Received.Length == 0) && mount.Member("mountPath"u8) is { ValueKind: JsonValueKind.String } at && Json.Raw(at)[1..^1].TrimEnd((byte)'/').SequenceEqual(path)) return true;
+        return false;
+    }
+
+    /// <summary>The capabilities with all dropped; null where it is said which are.</summary>
+    public byte[]? WithoutCapabilities(byte[] none)
+    {
+        var current = Capabilities.Current;
+        if (current.Length == 0) return none;
+        using var document = JsonDocument.Parse(current);
+        if (document.RootElement.Member("drop"u8).ValueKind != JsonValueKind.Undefined) return null;
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>(current.Length + none.Length);
+        using (var writer = new Utf8JsonWriter(buffer, Json.Writing))
+        {
+            writer.WriteStartObject();
+            foreach (var member in document.RootElement.EnumerateObject())
+                if (!member.NameEquals("drop"u8)) member.WriteTo(writer);
+            writer.WriteStartArray("drop"u8);
+            writer.WriteStringValue("ALL"u8);
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private JobValue Security(ReadOnlySpan<byte> key) => new(JobField.ContainerSecurity, this, key.ToArray(), job.Raw(SecurityElement.Member(key)));
+
+    /// <summary>Kubernetes takes CAP_SYS_ADMIN as privileged when it looks at escalation.</summary>
+    private bool AddsAdministrator()
+    {
+        if (SecurityElement.Member("capabilities"u8).Member("add"u8) is not { ValueKind: JsonValueKind.Array } added) return false;
+        foreach (var one in added.EnumerateArray())
+            if (one.Is("CAP_SYS_ADMIN"u8) || one.Is("SYS_ADMIN"u8)) return true;
+        return false;
+    }
 
     public JobValue Request(int resource) => Resources[2 * resource];
 

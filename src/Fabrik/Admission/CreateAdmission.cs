@@ -16,7 +16,8 @@ internal static class CreateAdmission
         if (snapshot.Namespace(request.Namespace) is not { } facts) return request.Untouched(isOptedOut && snapshot.Gateway is null ? AdmissionReasons.OptedOut : AdmissionReasons.UnknownNamespace);
         var isOptimised = !isOptedOut && (facts.IsEnabled || optimize.Is("true"u8));
         var isInGateway = RunIdentity.IsWanted(job, facts, snapshot);
-        if (!isOptimised && !isInGateway) return request.Untouched(isOptedOut ? AdmissionReasons.OptedOut : AdmissionReasons.NotOptedIn);
+        var isSecured = RunSafety.IsWanted(job, facts);
+        if (!isOptimised && !isInGateway && !isSecured) return request.Untouched(isOptedOut ? AdmissionReasons.OptedOut : AdmissionReasons.NotOptedIn);
 
         var copied = Copied(job, snapshot.Keys);
         if (copied is not null)
@@ -30,10 +31,12 @@ internal static class CreateAdmission
         var isUnknown = copied is null && (hasToken || job.Assignment.Received.Length > 0 || HasLabels(job));
         job.AcceptAsOriginal();
         job.TakesRunToken = isInGateway && RunIdentity.IsTaken(job);
+        if (isSecured) snapshot.Runs.Put(job, facts);
 
         var draw = isOptimised && !isUnknown ? Assign(request, job, snapshot, facts, staleness) : null;
-        var reason = Reason(isOptimised, isUnknown, copied is not null, draw is not null);
-        if (draw is null && job.TakesRunToken) draw = New(request, snapshot, facts, Arm.Unassigned);
+        if (isSecured) snapshot.Runs.PutTtl(job, facts);
+        var reason = Reason(isOptimised, isInGateway, isUnknown, copied is not null, draw is not null);
+        if (draw is null && (job.TakesRunToken || isSecured)) draw = New(request, snapshot, facts, Arm.Unassigned);
         if (draw is not null)
         {
             if (isInGateway && !RunIdentity.Put(job, draw, facts, snapshot.Gateway!, request.IsDryRun, now)) draw.Skipped ??= AdmissionReasons.OwnCredentials;
@@ -46,11 +49,11 @@ internal static class CreateAdmission
         return request.Patched(reason);
     }
 
-    private static string Reason(bool isOptimised, bool isUnknown, bool isCopy, bool isDrawn)
+    private static string Reason(bool isOptimised, bool isInGateway, bool isUnknown, bool isCopy, bool isDrawn)
     {
         if (isUnknown) return AdmissionReasons.CopyUnknown;
         if (isDrawn) return isCopy ? AdmissionReasons.CopyReassigned : AdmissionReasons.Assigned;
-        return isCopy ? AdmissionReasons.CopyRestored : isOptimised ? AdmissionReasons.Stale : AdmissionReasons.Identified;
+        return isCopy ? AdmissionReasons.CopyRestored : isOptimised ? AdmissionReasons.Stale : isInGateway ? AdmissionReasons.Identified : AdmissionReasons.Secured;
     }
 
     private static AdmissionOutcome Record(in ReviewRequest request, JobDraft job, Draw draw, NamespaceFacts facts, AdmissionSnapshot snapshot, string reason)

@@ -38,6 +38,7 @@ internal sealed class JobDraft
         Ttl = new JobValue(JobField.Ttl, null, null, Raw(Spec.Member("ttlSecondsAfterFinished"u8)));
         RuntimeClass = new JobValue(JobField.RuntimeClass, null, null, Raw(Pod.Member("runtimeClassName"u8)));
         Tolerations = new JobValue(JobField.Tolerations, null, null, Raw(TolerationsElement));
+        Gate = Entry(JobField.Gate, null, Pod.Member("initContainers"u8), RunSafety.GateName);
         Containers = [];
     }
 
@@ -63,7 +64,14 @@ internal sealed class JobDraft
     public JobValue Tolerations { get; }
     public IReadOnlyList<JobValue> NodeSelector => nodeSelector;
 
-    /// <summary>Ordinary containers, then init containers.</summary>
+    /// <summary>The init container that waits for the network policy: the first, where it is not there yet.</summary>
+    public JobValue Gate { get; }
+
+    /// <summary>Null until it is asked for.</summary>
+    public SafetyDraft? KnownSafety { get; private set; }
+    public SafetyDraft Safety => KnownSafety ??= new SafetyDraft(this);
+
+    /// <summary>Ordinary containers, then init containers without <see cref="Gate"/>.</summary>
     public ContainerDraft[] Containers { get; private set; }
 
     /// <summary>It is in the gateway, and at least one container takes a token: asked before any change is put on, so that every arm is asked the same.</summary>
@@ -84,11 +92,14 @@ internal sealed class JobDraft
         var count = ordinary.GetArrayLength();
         var all = count + (init.ValueKind == JsonValueKind.Array ? init.GetArrayLength() : 0);
         if (count == 0 || all > MaximumContainers) return null;
+        if (draft.Gate.Received.Length > 0) all--;
         draft.Containers = new ContainerDraft[all];
         var at = 0;
         foreach (var one in ordinary.EnumerateArray()) draft.Containers[at] = new ContainerDraft(draft, one, isInit: false, at++);
-        if (all > count)
-            foreach (var one in init.EnumerateArray()) draft.Containers[at] = new ContainerDraft(draft, one, isInit: true, at++ - count);
+        var position = 0;
+        if (init.ValueKind == JsonValueKind.Array)
+            foreach (var one in init.EnumerateArray())
+                if (position++ != draft.Gate.Position || draft.Gate.Received.Length == 0) draft.Containers[at] = new ContainerDraft(draft, one, isInit: true, at++ - count);
         for (var i = 0; i < all; i++)
         {
             if (!draft.Containers[i].IsSound()) return null;
@@ -106,6 +117,43 @@ internal sealed class JobDraft
         var created = new JobValue(JobField.NodeSelector, null, key.ToArray(), Raw(NodeSelectorElement.Member(key)));
         nodeSelector.Add(created);
         return created;
+    }
+
+    /// <summary>The entry of a list that has a name of ours, there or to come: at the end, but the gate at the beginning.</summary>
+    public JobValue Entry(JobField field, ContainerDraft? container, JsonElement list, ReadOnlySpan<byte> name)
+    {
+        var count = 0;
+        if (list.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var one in list.EnumerateArray())
+            {
+                if (one.Member("name"u8).Is(name)) return new JobValue(field, container, null, Raw(one)) { Position = count };
+                count++;
+            }
+        }
+
+        return new JobValue(field, container, null, default) { Position = field == JobField.Gate ? 0 : count };
+    }
+
+    /// <summary>Whether any label of nodes is asked for, apart from those that were taken back.</summary>
+    public bool HasNodeSelector()
+    {
+        if (NodeSelectorElement.ValueKind != JsonValueKind.Object) return false;
+        foreach (var member in NodeSelectorElement.EnumerateObject())
+            if (nodeSelector.Find(known => member.NameEquals(known.Key)) is not { Current.Length: 0 }) return true;
+        return false;
+    }
+
+    /// <summary>Entries of the list that an entry stands in, as it came.</summary>
+    public int Length(JobValue entry)
+    {
+        var list = entry.Field switch
+        {
+            JobField.Gate => Pod.Member("initContainers"u8),
+            JobField.Volume => Safety.VolumesElement,
+            _ => entry.Container!.MountsElement,
+        };
+        return list.ValueKind == JsonValueKind.Array ? list.GetArrayLength() : 0;
     }
 
     public ContainerDraft? Container(bool isInit, string? name)
@@ -144,13 +192,24 @@ internal sealed class JobDraft
             if (IsWritten(value)) yield return value;
         foreach (var value in nodeSelector)
             if (IsWritten(value)) yield return value;
+        if (KnownSafety is { } safety)
+        {
+            foreach (var value in (JobValue[])[safety.Deadline, safety.ServiceAccountToken, .. safety.Security, safety.Volume])
+                if (IsWritten(value)) yield return value;
+        }
+
         foreach (var container in Containers)
         {
             foreach (var value in container.Resources)
                 if (IsWritten(value)) yield return value;
             foreach (var value in container.Environment)
                 if (IsWritten(value)) yield return value;
+            foreach (var value in container.Safety)
+                if (IsWritten(value)) yield return value;
         }
+
+        // Last, as it moves the init containers that the paths before it name.
+        if (IsWritten(Gate)) yield return Gate;
 
         static bool IsWritten(JobValue value) => !Json.Same(value.Original, value.Current);
     }
@@ -164,6 +223,16 @@ internal sealed class JobDraft
     /// <summary>A whole number in the range of int32, or null.</summary>
     public static int? Number(ReadOnlyMemory<byte> raw) =>
         System.Buffers.Text.Utf8Parser.TryParse(raw.Span, out int number, out var used) && used == raw.Length ? number : null;
+
+    /// <summary>Entries may stand there, each with a name.</summary>
+    public static bool IsNamedList(JsonElement list)
+    {
+        if (list.ValueKind == JsonValueKind.Undefined) return true;
+        if (list.ValueKind != JsonValueKind.Array) return false;
+        foreach (var one in list.EnumerateArray())
+            if (one.Member("name"u8).ValueKind != JsonValueKind.String) return false;
+        return true;
+    }
 
     private static bool IsCount(JobValue value) => value.Received.Length == 0 || Number(value.Received) >= 0;
 

@@ -18,15 +18,39 @@ internal sealed class JobPatch(JobDraft job, Utf8JsonWriter writer, PooledBuffer
         Map("/metadata/annotations"u8, job.AnnotationsElement, [job.Assignment]);
         One(job.Parallelism);
         One(job.Ttl);
+        if (job.KnownSafety is { } known) One(known.Deadline);
         TemplateLabels();
         if (job.NodeSelector.Count > 0) Map("/spec/template/spec/nodeSelector"u8, job.NodeSelectorElement, [.. job.NodeSelector]);
         One(job.Tolerations);
         One(job.RuntimeClass);
+        if (job.KnownSafety is { } safety)
+        {
+            One(safety.ServiceAccountToken);
+            Map("/spec/template/spec/securityContext"u8, safety.SecurityElement, safety.Security);
+            Listed(safety.VolumesElement, safety.Volume);
+        }
+
+        var isGateDone = false;
         foreach (var container in job.Containers)
         {
+            if (container.IsInit && !isGateDone)
+            {
+                // Before what lies in other init containers: their paths reckon with it.
+                Listed(job.Pod.Member("initContainers"u8), job.Gate);
+                isGateDone = true;
+            }
+
             Resources(container);
             if (container.Environment.Count > 0) Environment(container);
+            if (container.Safety.Length == 0) continue;
+            path.Clear();
+            WrittenPaths.AppendContainer(path, container);
+            path.Add("/securityContext"u8);
+            Map(container.SecurityElement, container.Safety[..^1]);
+            Listed(container.MountsElement, container.Mount);
         }
+
+        if (!isGateDone) Listed(job.Pod.Member("initContainers"u8), job.Gate);
 
         writer.WriteEndArray();
         writer.Flush();
@@ -209,6 +233,25 @@ internal sealed class JobPatch(JobDraft job, Utf8JsonWriter writer, PooledBuffer
         path.Clear();
         WrittenPaths.Append(path, value);
         Change(value);
+    }
+
+    /// <summary>An entry of a list.</summary>
+    private void Listed(JsonElement list, JobValue entry)
+    {
+        if (!entry.IsChanged) return;
+        if (list.ValueKind == JsonValueKind.Array)
+        {
+            One(entry);
+            return;
+        }
+
+        path.Clear();
+        WrittenPaths.AppendList(path, entry);
+        Start("add"u8);
+        writer.WriteStartArray();
+        writer.WriteRawValue(entry.Current.Span, skipInputValidation: true);
+        writer.WriteEndArray();
+        End();
     }
 
     private void Change(JobValue value)

@@ -20,12 +20,14 @@ internal sealed class JobValue(JobField field, ContainerDraft? container, byte[]
     /// <summary>As it shall be; set it through <see cref="JobDraft.Set"/>.</summary>
     public ReadOnlyMemory<byte> Current { get; set; } = received;
 
-    /// <summary>Where an environment variable that is missing goes back to; -1: at the end.</summary>
+    /// <summary>Of an environment variable that is missing: where it goes back to, -1 for the end. Of another entry of a list: its index, there or to come.</summary>
     public int Position { get; set; } = -1;
 
     public Quantity? Amount => Json.Amount(Current.Span);
 
     public bool IsChanged => !Json.Same(Received, Current);
+
+    public bool IsEntry => Field is JobField.Volume or JobField.Mount or JobField.Gate;
 
     public bool IsResource => Field is >= JobField.MemoryRequest and <= JobField.EphemeralStorageLimit;
 }
@@ -44,6 +46,15 @@ internal enum JobField
     NodeSelector,
     Tolerations,
     RuntimeClass,
+    Deadline,
+    ServiceAccountToken,
+    PodSecurity,
+    ContainerSecurity,
+
+    /// <summary>An entry of a list, by its name; so are the next two.</summary>
+    Volume,
+    Mount,
+    Gate,
     Label,
     TemplateLabel,
     Annotation,

@@ -11,6 +11,8 @@ internal static class Json
     /// <summary>Nothing here ends up in a web page: quotes and backslashes are all that is escaped, so annotations stay legible.</summary>
     public static readonly JsonWriterOptions Writing = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
+    private static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, TypeInfoResolver = Fabrik.Experiments.ObjectJson.Default };
+
     /// <summary>Bytes that one byte of a string may take: \uXXXX.</summary>
     private const int LongestEscape = 6;
     private const int LongestLabel = 63;
@@ -59,7 +61,9 @@ internal static class Json
     /// <summary>Byte for byte: an API server writes one value one way.</summary>
     public static bool Same(ReadOnlyMemory<byte> one, ReadOnlyMemory<byte> other) => one.Span.SequenceEqual(other.Span);
 
-    public static byte[] Number(int number) => System.Text.Encoding.ASCII.GetBytes(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
+    public static byte[] Number(long number) => System.Text.Encoding.ASCII.GetBytes(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    public static byte[] Utf8(System.Text.Json.Nodes.JsonObject json) => System.Text.Encoding.UTF8.GetBytes(json.ToJsonString(Relaxed));
 
     public static string? Text(this JsonElement element) => element.ValueKind == JsonValueKind.String ? element.GetString() : null;
 

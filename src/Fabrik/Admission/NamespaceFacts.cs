@@ -15,6 +15,7 @@ internal sealed class NamespaceFacts
         Name = name;
         IsEnabled = labels.Member(Utf8Names.Enabled).Is("true"u8);
         IsInGateway = labels.Member(Utf8Names.Gateway).Is("true"u8);
+        IsUntrusted = labels.Member(Utf8Names.Untrusted).Is("true"u8);
         Project = labels.Member(Utf8Names.Project).Label();
         Projects = [.. (metadata.Member("annotations"u8).Member(Utf8Names.Projects).Text() ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
         Permitted = Permissions.Default;
@@ -29,6 +30,7 @@ internal sealed class NamespaceFacts
     public string Name { get; }
     public bool IsEnabled { get; }
     public bool IsInGateway { get; }
+    public bool IsUntrusted { get; }
 
     /// <summary>Null where it has none.</summary>
     public string? Project { get; }

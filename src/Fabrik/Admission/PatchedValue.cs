@@ -45,6 +45,9 @@ internal readonly ref struct PatchedValue
     /// <summary>As raw JSON; empty where absent. Of an object or array below which operations lie: as received.</summary>
     public ReadOnlySpan<byte> Raw => isPut ? text : Json.Raw(received);
 
+    /// <summary>An operation put it there, whole.</summary>
+    public bool IsPut => isPut;
+
     /// <summary>Whether anything below it, or itself, is another than received.</summary>
     public bool IsTouched => isPut || operations.Length > 0;
 
@@ -98,6 +101,23 @@ internal readonly ref struct PatchedValue
         }
 
         return items;
+    }
+
+    /// <summary>The entry of an array that the first operation below it adds, replaces or removes, or that stands there without one.</summary>
+    /// <param name="index">Where it stands, or would.</param>
+    /// <param name="rest">The array for whatever else lies below it; indices count as after the operation.</param>
+    public ReadOnlySpan<byte> Entry(int index, out PatchedValue rest)
+    {
+        rest = this;
+        if (isPut) return text.Length > 0 && JsonElement.Parse(text) is { ValueKind: JsonValueKind.Array } put && put.GetArrayLength() == 1 ? Json.Raw(put[0]) : default;
+        var count = received.ValueKind == JsonValueKind.Array ? received.GetArrayLength() : 0;
+        var below = Below(default, isIndex: true, index, out _, out var isLeaf);
+        if (below.Length == 0 || !isLeaf) return index < count ? Json.Raw(received[index]) : default;
+        ref var operation = ref below[0];
+        if (!System.Runtime.CompilerServices.Unsafe.AreSame(ref operation, ref operations[0])) return default;
+        operation.IsUsed = received.ValueKind == JsonValueKind.Array && (operation.Kind == PatchKind.Add ? index <= count : index < count);
+        rest = new PatchedValue(received, patch, operations[1..], offset, ref isAmbiguous);
+        return operation.Kind == PatchKind.Remove ? default : patch[operation.Value];
     }
 
     /// <summary>The operations whose next segment is the given one; length is that of the segment as it is written.</summary>

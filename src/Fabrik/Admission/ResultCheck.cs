@@ -24,14 +24,30 @@ internal static class ResultCheck
             && Became(planned.NodeSelector, pod.Member("nodeSelector"u8))
             && Became(planned.Tolerations, pod.Member("tolerations"u8))
             && Became(planned.RuntimeClass, pod.Member("runtimeClassName"u8))
+            && Safety(planned, spec, pod)
             && Holds(planned, pod.Member("containers"u8), isInit: false)
-            && Holds(planned, pod.Member("initContainers"u8), isInit: true);
+            && Became(planned.Gate, pod.Member("initContainers"u8), out var init)
+            && Holds(planned, init, isInit: true);
+    }
+
+    private static bool Safety(JobDraft planned, PatchedValue spec, PatchedValue pod) =>
+        planned.KnownSafety is not { } safety
+        || (Became(safety.Deadline, spec.Member("activeDeadlineSeconds"u8))
+            && Became(safety.ServiceAccountToken, pod.Member("automountServiceAccountToken"u8))
+            && Became(safety.Security, pod.Member("securityContext"u8))
+            && Became(safety.Volume, pod.Member("volumes"u8), out _));
+
+    /// <summary>An entry of a list; rest is the list for whatever else lies below it.</summary>
+    private static bool Became(JobValue entry, PatchedValue list, out PatchedValue rest)
+    {
+        rest = list;
+        return !entry.IsChanged || entry.Current.Span.SequenceEqual(list.Entry(entry.Position, out rest));
     }
 
     private static bool Holds(JobDraft planned, PatchedValue containers, bool isInit)
     {
         // Without an operation below them they are as received, which is what was planned.
-        if (!containers.IsTouched) return !Array.Exists(planned.Containers, one => one.IsInit == isInit && one.IsChanged);
+        if (!containers.IsTouched || (isInit && containers.IsPut)) return !Array.Exists(planned.Containers, one => one.IsInit == isInit && one.IsChanged);
         foreach (var container in planned.Containers)
             if (container.IsInit == isInit && !Holds(container, containers.Item(container.Element, container.Index))) return false;
         return true;
@@ -51,6 +67,7 @@ internal static class ResultCheck
             if ((planned.Request(i).IsChanged || planned.Limit(i).IsChanged) && Json.Amount(request.Raw) > Json.Amount(limit.Raw)) return false;
         }
 
+        if (planned.Safety.Length > 0 && (!Became(planned.Safety[..^1], container.Member("securityContext"u8)) || !Became(planned.Mount, container.Member("volumeMounts"u8), out _))) return false;
         return planned.Environment.Count == 0 || Environment(planned, container.Member("env"u8).Items());
     }
 

@@ -26,9 +26,10 @@ internal static class UpdateAdmission
         foreach (var written in assignment.Written)
         {
             if (WrittenPaths.Find(job, written) is not { } now || WrittenPaths.Find(old, written) is not { } before) continue;
-            if (now.Container?.Index != before.Container?.Index || !WrittenPaths.Is(now, written.From) || Json.Same(now.Received, before.Received)) continue;
+            if (now.Container?.Ordinal != before.Container?.Ordinal || !WrittenPaths.Is(now, written.From) || Json.Same(now.Received, before.Received)) continue;
             if (IsOpen(now, resourcesOpen, schedulingOpen) || (IsMutable(now) && !WrittenPaths.Is(before, written.To))) continue;
             if (now.Field == JobField.Environment) now.Position = Position(before);
+            else if (now.IsEntry) now.Position = Math.Min(job.Length(now), before.Position);
             job.Set(now, before.Received);
         }
 
@@ -50,13 +51,13 @@ internal static class UpdateAdmission
     {
         JobField.NodeSelector or JobField.Tolerations => schedulingOpen,
 
-        // On a suspended Job a queue may have set them: partial admission lowers the parallelism.
-        _ when IsMutable(value) => schedulingOpen,
+        // On a suspended Job a queue may have set it: partial admission lowers the parallelism.
+        JobField.Parallelism => schedulingOpen,
         _ => value.IsResource && resourcesOpen,
     };
 
     /// <summary>At any time: once it is no longer what Fabrik wrote, it is the user's.</summary>
-    private static bool IsMutable(JobValue value) => value.Field is JobField.Parallelism or JobField.Ttl;
+    private static bool IsMutable(JobValue value) => value.Field is JobField.Parallelism or JobField.Ttl or JobField.Deadline;
 
     private static void Freeze(JobDraft job, JobValue now, JobValue before) => job.Set(now, before.Received);
 

@@ -9,6 +9,8 @@ internal static class Utf8Names
     public static readonly byte[] Optimize = Encoding.ASCII.GetBytes(Names.Annotations.Optimize);
     public static readonly byte[] Gateway = Encoding.ASCII.GetBytes(Names.Labels.Gateway);
     public static readonly byte[] GatewayAnnotation = Encoding.ASCII.GetBytes(Names.Annotations.Gateway);
+    public static readonly byte[] Untrusted = Encoding.ASCII.GetBytes(Names.Labels.Untrusted);
+    public static readonly byte[] Gate = Encoding.ASCII.GetBytes(Names.Annotations.Gate);
     public static readonly byte[] Project = Encoding.ASCII.GetBytes(Names.Labels.Project);
     public static readonly byte[] Projects = Encoding.ASCII.GetBytes(Names.Annotations.Projects);
     public static readonly byte[] SpecType = Encoding.ASCII.GetBytes(Names.Labels.SpecType);

@@ -4,7 +4,7 @@ namespace Fabrik.Admission;
 
 /// <summary>
 /// The MutatingWebhookConfiguration. Selectors are ANDed, so "the namespace says so or the Job says so", for optimising and for the gateway each, takes one entry
-/// for each kind of namespace, written so that no Job is sent twice.
+/// for each kind of namespace, and one for those of untrusted runs, written so that no Job is sent twice.
 /// </summary>
 public static class WebhookRegistration
 {
@@ -14,6 +14,9 @@ public static class WebhookRegistration
     private static string Wanted(string annotation, bool byDefault) => byDefault
         ? $"!has(object.metadata.annotations) || !('{annotation}' in object.metadata.annotations) || object.metadata.annotations['{annotation}'] != 'false'"
         : $"has(object.metadata.annotations) && '{annotation}' in object.metadata.annotations && object.metadata.annotations['{annotation}'] == 'true'";
+
+    /// <summary>In a namespace of untrusted runs no Job is left out, whatever it says.</summary>
+    public const string Always = "true";
 
     /// <summary>Never touched, whatever their labels say: a control plane must not depend on what it controls.</summary>
     public static readonly IReadOnlyList<string> ExcludedNamespaces = ["kube-system", "kube-public", "kube-node-lease", Names.SystemNamespace, Names.GatewayNamespace];
@@ -32,10 +35,14 @@ public static class WebhookRegistration
             Entry("optin-namespace.fabrik.dev", clientConfig, enabled: true, gateway: false),
             Entry("optin-object.fabrik.dev", clientConfig, enabled: false, gateway: false),
             Entry("gateway-namespace.fabrik.dev", clientConfig, enabled: false, gateway: true),
-            Entry("optin-gateway-namespace.fabrik.dev", clientConfig, enabled: true, gateway: true)),
+            Entry("optin-gateway-namespace.fabrik.dev", clientConfig, enabled: true, gateway: true),
+            Entry("untrusted-namespace.fabrik.dev", clientConfig, [Says(Names.Labels.Untrusted, true)], Always)),
     };
 
-    private static JsonObject Entry(string name, JsonObject clientConfig, bool enabled, bool gateway) => new()
+    private static JsonObject Entry(string name, JsonObject clientConfig, bool enabled, bool gateway) =>
+        Entry(name, clientConfig, [Says(Names.Labels.Untrusted, false), Says(Names.Labels.Enabled, enabled), Says(Names.Labels.Gateway, gateway)], Condition(enabled, gateway));
+
+    private static JsonObject Entry(string name, JsonObject clientConfig, JsonNode[] says, string condition) => new()
     {
         ["name"] = name,
         ["clientConfig"] = clientConfig.DeepClone(),
@@ -56,16 +63,17 @@ public static class WebhookRegistration
         ["namespaceSelector"] = new JsonObject
         {
             ["matchExpressions"] = new JsonArray(
-                Says(Names.Labels.Enabled, enabled),
-                Says(Names.Labels.Gateway, gateway),
+            [
+                .. says,
                 new JsonObject
                 {
                     ["key"] = Names.Labels.NamespaceName,
                     ["operator"] = "NotIn",
                     ["values"] = new JsonArray([.. ExcludedNamespaces.Select(excluded => (JsonNode)excluded)]),
-                }),
+                },
+            ]),
         },
-        ["matchConditions"] = new JsonArray(new JsonObject { ["name"] = "wanted", ["expression"] = Condition(enabled, gateway) }),
+        ["matchConditions"] = new JsonArray(new JsonObject { ["name"] = "wanted", ["expression"] = condition }),
     };
 
     private static JsonObject Says(string label, bool yes) => new() { ["key"] = label, ["operator"] = yes ? "In" : "NotIn", ["values"] = new JsonArray("true") };

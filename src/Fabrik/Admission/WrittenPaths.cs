@@ -20,6 +20,22 @@ internal static class WrittenPaths
             case JobField.Ttl: path.Add("/spec/ttlSecondsAfterFinished"u8); break;
             case JobField.RuntimeClass: path.Add("/spec/template/spec/runtimeClassName"u8); break;
             case JobField.Tolerations: path.Add("/spec/template/spec/tolerations"u8); break;
+            case JobField.Deadline: path.Add("/spec/activeDeadlineSeconds"u8); break;
+            case JobField.ServiceAccountToken: path.Add("/spec/template/spec/automountServiceAccountToken"u8); break;
+            case JobField.PodSecurity:
+                path.Add("/spec/template/spec/securityContext"u8);
+                AppendKey(path, value.Key);
+                break;
+            case JobField.ContainerSecurity:
+                AppendContainer(path, value.Container!);
+                path.Add("/securityContext"u8);
+                AppendKey(path, value.Key);
+                break;
+            case JobField.Volume or JobField.Mount or JobField.Gate:
+                AppendList(path, value);
+                path.Add((byte)'/');
+                AppendNumber(path, value.Position);
+                break;
             case JobField.NodeSelector:
                 path.Add("/spec/template/spec/nodeSelector"u8);
                 AppendKey(path, value.Key);
@@ -51,9 +67,18 @@ internal static class WrittenPaths
     public static void AppendContainer(PooledBuffer path, ContainerDraft container)
     {
         path.Add(container.IsInit ? "/spec/template/spec/initContainers/"u8 : "/spec/template/spec/containers/"u8);
-        Span<byte> digits = stackalloc byte[11];
-        Utf8Formatter.TryFormat(container.Index, digits, out var length);
-        path.Add(digits[..length]);
+        AppendNumber(path, container.Index);
+    }
+
+    /// <summary>The list that an entry stands in.</summary>
+    public static void AppendList(PooledBuffer path, JobValue entry)
+    {
+        if (entry.Field == JobField.Mount)
+        {
+            AppendContainer(path, entry.Container!);
+            path.Add("/volumeMounts"u8);
+        }
+        else path.Add(entry.Field == JobField.Gate ? "/spec/template/spec/initContainers"u8 : "/spec/template/spec/volumes"u8);
     }
 
     /// <summary>A slash and the key, its own slashes and tildes escaped.</summary>
@@ -66,6 +91,13 @@ internal static class WrittenPaths
             else if (one == '/') path.Add("~1"u8);
             else path.Add(one);
         }
+    }
+
+    private static void AppendNumber(PooledBuffer path, int number)
+    {
+        Span<byte> digits = stackalloc byte[11];
+        Utf8Formatter.TryFormat(number, digits, out var length);
+        path.Add(digits[..length]);
     }
 
     public static ResourceName Resource(JobValue value) => (ResourceName)((int)value.Field / 2);
@@ -81,19 +113,32 @@ internal static class WrittenPaths
             case "/spec/ttlSecondsAfterFinished": return job.Ttl;
             case Pod + "runtimeClassName": return job.RuntimeClass;
             case Pod + "tolerations": return job.Tolerations;
+            case "/spec/activeDeadlineSeconds": return Safe(job)?.Deadline;
+            case Pod + "automountServiceAccountToken": return Safe(job)?.ServiceAccountToken;
         }
 
         if (written.Path.StartsWith(NodeSelector, StringComparison.Ordinal))
             return job.NodeSelectorFor(Encoding.UTF8.GetBytes(written.Path[NodeSelector.Length..].Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal)));
-        if (!written.Path.StartsWith(Pod, StringComparison.Ordinal) || written.Container is null) return null;
+        if (!written.Path.StartsWith(Pod, StringComparison.Ordinal)) return null;
         var parts = written.Path[Pod.Length..].Split('/');
-        if (parts.Length < 3 || parts[0] is not ("containers" or "initContainers")) return null;
+        switch (parts)
+        {
+            case ["securityContext", var key]: return Safe(job) is { } safety ? Array.Find(safety.Security, value => Encoding.UTF8.GetString(value.Key!) == key) : null;
+            case ["volumes", _]: return Safe(job)?.Volume;
+            case ["initContainers", _]: return job.Gate;
+        }
+
+        if (written.Container is null || parts.Length < 3 || parts[0] is not ("containers" or "initContainers")) return null;
         if (job.Container(parts[0] == "initContainers", written.Container) is not { } container) return null;
+        if (parts is [_, _, "volumeMounts", _]) return Safe(job) is null ? null : container.Mount;
+        if (parts is [_, _, "securityContext", var member]) return Safe(job) is null ? null : Array.Find(container.Safety, value => value.Key is { } key && Encoding.UTF8.GetString(key) == member);
         if (parts is [_, _, "env"]) return written.Variable is { } variable ? container.Variable(Encoding.UTF8.GetBytes(variable)) : null;
         if (parts is not [_, _, "resources", "requests" or "limits", _]) return null;
         var resource = parts[4] switch { "memory" => 0, "cpu" => 1, "ephemeral-storage" => 2, _ => -1 };
         return resource < 0 ? null : parts[3] == "requests" ? container.Request(resource) : container.Limit(resource);
     }
+
+    private static SafetyDraft? Safe(JobDraft job) => job.Safety is { IsSound: true } safety ? safety : null;
 
     /// <summary>Whether what the Job says there is what the assignment says; absent is a value too.</summary>
     public static bool Is(JobValue value, JsonElement other)

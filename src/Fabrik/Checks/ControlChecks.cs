@@ -5,7 +5,7 @@ namespace Fabrik.Checks;
 /// <param name="Pods">With Fabrik's label, in its own namespaces.</param>
 /// <param name="Answers">"ok" where the API answered the caller.</param>
 /// <param name="Budgets">PodDisruptionBudgets with Fabrik's label.</param>
-public sealed record ControlFacts(Installation Installation, Reading<IReadOnlyList<JsonElement>> Pods, Reading<string> Answers, Reading<IReadOnlyList<JsonElement>> Budgets);
+public sealed record ControlFacts(InstalledObjects Installation, Reading<IReadOnlyList<JsonElement>> Pods, Reading<string> Answers, Reading<IReadOnlyList<JsonElement>> Budgets);
 
 /// <summary>Whether Fabrik's processes run and answer.</summary>
 public static class ControlChecks

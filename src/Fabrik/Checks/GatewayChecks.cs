@@ -4,7 +4,7 @@ namespace Fabrik.Checks;
 
 /// <param name="None">Why there is no gateway here, where that is on purpose.</param>
 /// <param name="Statuses">Of every gateway that answered.</param>
-public sealed record GatewayFacts(Installation Installation, string? None, Reading<IReadOnlyList<GatewayStatus>> Statuses);
+public sealed record GatewayFacts(InstalledObjects Installation, string? None, Reading<IReadOnlyList<GatewayStatus>> Statuses);
 
 /// <summary>The LLM gateways, and the providers behind them.</summary>
 public static class GatewayChecks

@@ -4,7 +4,7 @@ namespace Fabrik.Checks;
 /// <param name="Api">What Fabrik's API says of itself.</param>
 /// <param name="Gateways">By replica.</param>
 /// <param name="Images">Of the workloads' containers.</param>
-public sealed record ReleaseFacts(string Own, Installation Installation, Reading<string> Api, IReadOnlyDictionary<string, string> Gateways, IReadOnlyList<string> Images);
+public sealed record ReleaseFacts(string Own, InstalledObjects Installation, Reading<string> Api, IReadOnlyDictionary<string, string> Gateways, IReadOnlyList<string> Images);
 
 /// <summary>Whether command and processes are of one version.</summary>
 public static class ReleaseChecks

@@ -12,7 +12,7 @@ public sealed record TriedPod(string? Refusal);
 /// <param name="Where">The namespace for runs, or before Fabrik is installed one that was made with the label.</param>
 /// <param name="StatusWrite">What the API server said to this user's writing a status, tried only.</param>
 public sealed record SecurityFacts(
-    Installation Installation, Reading<IReadOnlyList<JsonElement>> Namespaces, string Where, Reading<TriedPod> Privileged, Reading<TriedPod> Plain,
+    InstalledObjects Installation, Reading<IReadOnlyList<JsonElement>> Namespaces, string Where, Reading<TriedPod> Privileged, Reading<TriedPod> Plain,
     Reading<IReadOnlyList<JsonElement>> Policies, Reading<IReadOnlyList<JsonElement>> Bindings, Reading<TriedPod> StatusWrite);
 
 /// <summary>Whether Kubernetes itself holds back what a run may not do.</summary>

@@ -4,7 +4,7 @@ namespace Fabrik.Checks;
 
 /// <param name="Tried">A claim for one Pod alone, tried with --dry-run=server.</param>
 /// <param name="Claims">Those with Fabrik's label.</param>
-public sealed record StorageFacts(Installation Installation, Reading<IReadOnlyList<JsonElement>> Classes, Reading<JsonElement> Tried, Reading<IReadOnlyList<JsonElement>> Claims, Reading<IReadOnlyList<JsonElement>> Nodes);
+public sealed record StorageFacts(InstalledObjects Installation, Reading<IReadOnlyList<JsonElement>> Classes, Reading<JsonElement> Tried, Reading<IReadOnlyList<JsonElement>> Claims, Reading<IReadOnlyList<JsonElement>> Nodes);
 
 /// <summary>Where the control database and the gateways' spools lie: local block storage, for one Pod each.</summary>
 public static class StorageChecks

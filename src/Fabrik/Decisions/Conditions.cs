@@ -3,7 +3,7 @@ using Fabrik.Experiments;
 namespace Fabrik.Decisions;
 
 /// <summary>Conditions of a status, one of each type.</summary>
-internal static class Conditions
+public static class Conditions
 {
     public static IReadOnlyList<Condition> With(IReadOnlyList<Condition> conditions, string type, string status, string reason, string? message, long generation, DateTimeOffset now)
     {

@@ -148,4 +148,6 @@ internal sealed partial class Checks
     [GeneratedRegex(@"^[0-9]{1,15}([.][0-9]{1,6})?\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     public static partial Regex Money();
 
+    [GeneratedRegex(@"^[a-z0-9]([-._:/a-z0-9]*[a-z0-9])?\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    public static partial Regex Registry();
 }

@@ -12,6 +12,7 @@ namespace Fabrik.Experiments;
 [JsonSerializable(typeof(OptimizationChange))]
 [JsonSerializable(typeof(OptimizerPolicy))]
 [JsonSerializable(typeof(Arm))]
+[JsonSerializable(typeof(Approval))]
 [JsonSerializable(typeof(JsonObject))]
 public sealed partial class ObjectJson : JsonSerializerContext
 {

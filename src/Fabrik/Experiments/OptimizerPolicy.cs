@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Fabrik.Experiments;
@@ -31,6 +32,35 @@ public sealed record PolicySpec
     /// <summary>Runtime classes from least to most strict; a Job without one counts as less strict than all.</summary>
     public IReadOnlyList<string> RuntimeClasses { get; set; } = [];
     public IReadOnlyList<Budget> Budgets { get; set; } = [];
+    public RunDefaults Runs { get; set; } = new();
+}
+
+/// <summary>What Jobs get that leave it unset, in namespaces with the label <see cref="Names.Labels.Untrusted"/>.</summary>
+public sealed record RunDefaults
+{
+    public long RunAsUser { get; set; } = 1000;
+
+    /// <summary>Of the processes and of their volumes' files.</summary>
+    public long RunAsGroup { get; set; } = 1000;
+    public bool ReadOnlyRootFilesystem { get; set; } = true;
+    public int ActiveDeadlineSeconds { get; set; } = 21_600;
+    public int TtlSecondsAfterFinished { get; set; } = 86_400;
+    public string? RuntimeClassName { get; init; }
+
+    /// <summary>The pool of nodes, with what it takes to be let on it: put on Jobs that choose no node themselves.</summary>
+    public IReadOnlyDictionary<string, string>? NodeSelector { get; init; }
+
+    /// <summary>Toleration objects of core/v1.</summary>
+    public IReadOnlyList<JsonElement>? Tolerations { get; init; }
+
+    /// <summary>An init container waits until a denied address is denied.</summary>
+    public bool Gate { get; set; }
+
+    /// <summary>Null: the one of this version.</summary>
+    public string? GateImage { get; init; }
+
+    /// <summary>Where images may come from, as ghcr.io/example; empty: from anywhere.</summary>
+    public IReadOnlyList<string> Registries { get; set; } = [];
 }
 
 public sealed record ExperimentGuardrails

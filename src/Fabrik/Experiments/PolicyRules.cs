@@ -36,6 +36,21 @@ public static class PolicyRules
         checks.Set("spec.allowedEnvironment", spec.AllowedEnvironment, 128, (at, name) => checks.Text(at, name, 253, least: 1));
         checks.Set("spec.runtimeClasses", spec.RuntimeClasses, 16, (at, name) => checks.Text(at, name, 253, Checks.DnsName(), "must be the name of a RuntimeClass", 1));
         Budgets(checks, spec.Budgets);
+        Runs(checks, spec.Runs);
+    }
+
+    private static void Runs(Checks checks, RunDefaults runs)
+    {
+        const string Field = "spec.runs.";
+        checks.Require(runs.RunAsUser is >= 1 and <= int.MaxValue, Field + "runAsUser", "runs do not run as root: 1 to 2147483647");
+        checks.Require(runs.RunAsGroup is >= 1 and <= int.MaxValue, Field + "runAsGroup", "runs do not run as root: 1 to 2147483647");
+        checks.Range(Field + "activeDeadlineSeconds", runs.ActiveDeadlineSeconds, 1, 31_536_000);
+        checks.Range(Field + "ttlSecondsAfterFinished", runs.TtlSecondsAfterFinished, 0, 31_536_000);
+        checks.Text(Field + "runtimeClassName", runs.RuntimeClassName, 253, Checks.DnsName(), "must be the name of a RuntimeClass", 1);
+        checks.LabelValues(Field + "nodeSelector", runs.NodeSelector, 1);
+        TreatmentRules.Tolerations(checks, Field + "tolerations", runs.Tolerations);
+        checks.Text(Field + "gateImage", runs.GateImage, 512, least: 1);
+        checks.Set(Field + "registries", runs.Registries, 64, (at, name) => checks.Text(at, name, 256, Checks.Registry(), "must be a registry or a path in one, such as ghcr.io/example", 1));
     }
 
     private static void Guardrails(Checks checks, ExperimentGuardrails experiments)

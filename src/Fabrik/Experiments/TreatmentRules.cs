@@ -27,7 +27,7 @@ internal static class TreatmentRules
         Pair(checks, "ephemeralStorage", "ephemeral storage", change.EphemeralStorageRequest, change.EphemeralStorageLimit);
         checks.Range(Field + ".parallelism", change.Parallelism, 1, 1000);
         checks.LabelValues(Field + ".nodeSelector", change.NodeSelector, 1);
-        Tolerations(checks, change.Tolerations);
+        Tolerations(checks, Field + ".tolerations", change.Tolerations);
         checks.Text(Field + ".runtimeClassName", change.RuntimeClassName, 253, Checks.DnsName(), "must be the name of a RuntimeClass", 1);
         Environment(checks, change.Environment);
         checks.Range(Field + ".ttlSecondsAfterFinished", change.TtlSecondsAfterFinished, 0, 31_536_000);
@@ -52,12 +52,12 @@ internal static class TreatmentRules
         return known ? amount : null;
     }
 
-    private static void Tolerations(Checks checks, IReadOnlyList<JsonElement>? tolerations)
+    public static void Tolerations(Checks checks, string field, IReadOnlyList<JsonElement>? tolerations)
     {
-        if (tolerations is null || !checks.Require(tolerations.Count is >= 1 and <= 16, Field + ".tolerations", "must have 1 to 16 entries")) return;
+        if (tolerations is null || !checks.Require(tolerations.Count is >= 1 and <= 16, field, "must have 1 to 16 entries")) return;
         for (var i = 0; i < tolerations.Count; i++)
         {
-            var (at, one) = ($"{Field}.tolerations[{i}]", tolerations[i]);
+            var (at, one) = ($"{field}[{i}]", tolerations[i]);
             if (!checks.Require(one.ValueKind == JsonValueKind.Object, at, "must be an object")) continue;
             checks.Text(at + ".key", Text("key"), 317);
             checks.Require(Text("operator") is null or "Exists" or "Equal", at + ".operator", "must be Exists or Equal");

@@ -25,6 +25,12 @@ public sealed record CallTotal
     /// <summary>The same for each model as it was asked of the provider, the dearest first and not more than <see cref="MostModels"/>; null where that was not asked for.</summary>
     public IReadOnlyList<CallTotal>? Models { get; set; }
 
+    /// <summary>
+    /// Of a model: what clients named where that was another, by an alias or a change of the model; by name, and no more than <see cref="MostModels"/>. Null where they
+    /// named this one alone, and once their attempts are forgotten.
+    /// </summary>
+    public IReadOnlyList<string>? NamedAs { get; set; }
+
     /// <summary>A Job may name as many models as it likes.</summary>
     public const int MostModels = 100;
 }

@@ -20,6 +20,12 @@ public sealed record OptimizerStatus
     /// <summary>Confidence asked for before a rollout.</summary>
     public required double Confidence { get; init; }
     public IReadOnlyList<string> ExhaustedBudgets { get; init; } = [];
+
+    /// <summary>Why the scheduler stands still: nothing can be written to the control database. Null: it can.</summary>
+    public string? StorageTrouble { get; init; }
+
+    /// <summary>Since when.</summary>
+    public DateTimeOffset? StorageTroubleSince { get; init; }
     public required IReadOnlyList<ChangeStatusLine> Running { get; init; }
     public required IReadOnlyList<ChangeStatusLine> Queued { get; init; }
 
@@ -46,8 +52,11 @@ public sealed record OptimizerStatus
             .Select(one => evidenceMissing is not null && one.Line.Report is null ? one with { Line = one.Line with { NoForecast = null } } : one)
             .OrderBy(one => one.Line.Since ?? one.Change.Metadata.CreationTimestamp ?? DateTimeOffset.MinValue).ToList();
         IReadOnlyList<ChangeStatusLine> Which(Func<OptimizationChange, ChangeStatusLine, bool> which) => [.. all.Where(one => which(one.Change, one.Line)).Select(one => one.Line)];
+        var storage = policyStatus?.Conditions.FirstOrDefault(one => one.Type == Names.Conditions.StorageWritable && one.Status == "False");
         return new OptimizerStatus
         {
+            StorageTrouble = storage is null ? null : storage.Message ?? storage.Reason ?? "it does not say why",
+            StorageTroubleSince = storage?.LastTransitionTime,
             Paused = policy.Paused,
             PauseReason = policy.PauseReason,
             MaximumExperiments = policy.Experiments.MaxConcurrent,

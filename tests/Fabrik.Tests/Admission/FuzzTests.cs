@@ -9,8 +9,8 @@ namespace Fabrik.Tests.Admission;
 public class FuzzTests
 {
     private const string Everything = """
-        {"gateway": "http://gateway.example", "policy": {"runtimeClasses": ["gvisor"], "allowedEnvironment": ["GOGC"]},
-         "namespaces": {"ci": {"fabrik.dev/enabled": "true", "fabrik.dev/gateway": "true", "permit.fabrik.dev/parallelism": "true", "permit.fabrik.dev/scheduling": "true", "permit.fabrik.dev/runtime-class": "true", "permit.fabrik.dev/environment": "true"}},
+        {"gateway": "http://gateway.example", "policy": {"runs": {"gate": true}, "runtimeClasses": ["gvisor"], "allowedEnvironment": ["GOGC"]},
+         "namespaces": {"ci": {"fabrik.dev/enabled": "true", "fabrik.dev/untrusted": "true", "fabrik.dev/gateway": "true", "permit.fabrik.dev/parallelism": "true", "permit.fabrik.dev/scheduling": "true", "permit.fabrik.dev/runtime-class": "true", "permit.fabrik.dev/environment": "true"}},
          "limitRanges": {"ci": [{"type": "Pod", "max": {"memory": "6Gi"}}]}, "nodes": [{"cpu": "4", "memory": "8Gi"}],
          "changes": [
            {"name": "a", "slot": 0, "share": 0.19, "change": {"memoryLimit": "4Gi", "cpuRequest": "500m"}},

@@ -33,6 +33,9 @@ internal sealed class GeneratedJobs(Random random)
         Add(pod, "tolerations", () => Maybe() ? new JsonArray() : new JsonArray(new JsonObject { ["key"] = "spot", ["operator"] = "Exists" }));
         Add(pod, "runtimeClassName", () => Pick("runc", "gvisor", "unknown"), 0.2);
         Add(pod, "resources", () => new JsonObject { ["limits"] = Map(("memory", "8Gi")) }, 0.05);
+        Add(pod, "automountServiceAccountToken", () => Maybe(), 0.2);
+        Add(pod, "securityContext", () => Maybe() ? new JsonObject() : new JsonObject { ["runAsUser"] = 0, ["sysctls"] = new JsonArray() }, 0.8);
+        Add(pod, "volumes", () => Maybe(0.2) ? new JsonArray() : new JsonArray(new JsonObject { ["name"] = "scratch", ["emptyDir"] = new JsonObject() }));
         Add(pod, "activeDeadlineSeconds", () => 60, 0.2);
         var template = new JsonObject { ["spec"] = pod };
         Add(template, "metadata", () => Maybe(0.2) ? new JsonObject() : new JsonObject { ["creationTimestamp"] = null, ["labels"] = Map(("app", "x")) });
@@ -41,6 +44,7 @@ internal sealed class GeneratedJobs(Random random)
         Add(spec, "completions", () => random.Next(1, 8));
         Add(spec, "completionMode", () => Pick("Indexed", "NonIndexed"));
         Add(spec, "ttlSecondsAfterFinished", () => 600, 0.3);
+        Add(spec, "activeDeadlineSeconds", () => 60, 0.2);
         Add(spec, "suspend", () => Maybe(), 0.4);
         return new JsonObject { ["apiVersion"] = "batch/v1", ["kind"] = "Job", ["metadata"] = metadata, ["spec"] = spec, ["status"] = new JsonObject() };
     }
@@ -57,6 +61,8 @@ internal sealed class GeneratedJobs(Random random)
             ["changes"] = changes,
             ["namespaces"] = new JsonObject { ["ci"] = Map(("fabrik.dev/enabled", "true"), ("permit.fabrik.dev/parallelism", "true"), ("permit.fabrik.dev/scheduling", "true"), ("permit.fabrik.dev/runtime-class", "true"), ("permit.fabrik.dev/environment", Pick("true", "false")), ("fabrik.dev/gateway", Pick("true", "false"))) },
         };
+        if (Maybe(0.4)) snapshot["namespaces"]!["ci"]![Names.Labels.Untrusted] = "true";
+        Add(snapshot["policy"]!.AsObject(), "runs", () => new JsonObject { ["readOnlyRootFilesystem"] = Maybe(0.7), ["gate"] = Maybe(), ["runtimeClassName"] = Pick("gvisor", "kata"), ["nodeSelector"] = Map(("pool", "run")), ["tolerations"] = new JsonArray(new JsonObject { ["key"] = "run", ["operator"] = "Exists" }) });
         Add(snapshot, "gateway", () => "http://gateway.example", 0.7);
         Add(snapshot, "limitRanges", () => new JsonObject
         {
@@ -114,6 +120,8 @@ internal sealed class GeneratedJobs(Random random)
     {
         var container = new JsonObject { ["name"] = name, ["image"] = "busybox" };
         Add(container, "resources", Resources, 0.8);
+        Add(container, "securityContext", () => Pick(new JsonObject(), new JsonObject { ["privileged"] = true }, new JsonObject { ["capabilities"] = new JsonObject { ["add"] = new JsonArray("NET_ADMIN") } }, new JsonObject { ["readOnlyRootFilesystem"] = false, ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") } }));
+        Add(container, "volumeMounts", () => Pick(new JsonArray(), new JsonArray(new JsonObject { ["name"] = "scratch", ["mountPath"] = Pick("/tmp", "/data") })), 0.4);
         Add(container, "env", () => new JsonArray(new JsonObject { ["name"] = "A", ["value"] = "1" }, new JsonObject { ["name"] = "TAKEN", ["valueFrom"] = new JsonObject { ["fieldRef"] = new JsonObject { ["fieldPath"] = "metadata.name" } } }, new JsonObject { ["name"] = "EMPTY" }));
         if (Maybe(0.2)) (container["env"] ??= new JsonArray()).AsArray().Add(new JsonObject { ["name"] = Pick("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), ["value"] = "own" });
         Add(container, "envFrom", () => Maybe() ? new JsonArray() : new JsonArray(new JsonObject { ["configMapRef"] = new JsonObject { ["name"] = "x" } }), 0.2);

@@ -39,6 +39,8 @@ internal static class JsonPatch
             case ("remove", JsonObject map) when map.Remove(key): break;
             case ("add", JsonArray list) when key == "-": list.Add(value); break;
             case ("add", JsonArray list) when int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index <= list.Count: list.Insert(index, value); break;
+            case ("replace", JsonArray list) when int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < list.Count: list[index] = value; break;
+            case ("remove", JsonArray list) when int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < list.Count: list.RemoveAt(index); break;
             default: throw new InvalidOperationException($"{operation} {path} does not apply");
         }
     }

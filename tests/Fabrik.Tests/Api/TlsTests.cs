@@ -66,8 +66,22 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_a_certificate_it_does_not_start_and_names_the_variable() =>
+    public async Task With_a_certificate_that_cannot_be_used_it_does_not_start_and_names_the_variable()
+    {
+        WebhookUnderTest.WriteCertificate(directory, "a");
+        await File.WriteAllTextAsync(Path.Combine(directory, "tls.key"), "no key");
         (await Should.ThrowAsync<CertificateException>(() => ApiHost.StartAsync(directory, clock))).Message.ShouldContain(Names.Variables.TlsDirectory);
+    }
+
+    [Fact]
+    public async Task A_mounted_Secret_that_is_still_empty_is_waited_for()
+    {
+        await using var api = await ApiHost.StartAsync(directory, clock);
+        await Should.ThrowAsync<HttpRequestException>(SeenAsync(api));
+        var late = WebhookUnderTest.WriteCertificate(directory, "late");
+        clock.Advance(TimeSpan.FromSeconds(1));
+        (await SeenAsync(api)).ShouldBe(late);
+    }
 
     public void Dispose() => Directory.Delete(directory, recursive: true);
 

@@ -76,10 +76,10 @@ public sealed class BookTests
         book.Judge(ClockChecks.Category, Clock);
         book.Judge(ZoneChecks.Category, Zones);
         book.Judge(StorageChecks.Category, Volumes);
-        book.Judge(SecurityChecks.Category, Security);
+        book.Judge(SecurityChecks.Category, Healthy.Security);
         book.Judge(QuotaChecks.Category, Quotas);
         book.Judge(RuntimeChecks.Category, Runtime);
-        book.Judge(AuditChecks.Category, Audit);
+        book.Judge(AuditChecks.Category, Healthy.Audit);
         book.Judge(MetricsChecks.Usage, Measured);
         book.Judge(MetricsChecks.Discovery, Measured);
         book.Judge(DefinitionChecks.Category, Definitions());

@@ -50,7 +50,7 @@ internal static class Healthy
 
     public static readonly ZoneFacts Zones = new(zone => !zone.StartsWith("Mars", StringComparison.Ordinal), Missing, List("""{"metadata":{"name":"a","namespace":"ci"},"spec":{"schedule":"0 3 * * *","timeZone":"Europe/Berlin"}}"""));
 
-    public static readonly Installation InCluster = new(
+    public static readonly InstalledObjects InCluster = new(
         Object("""{"metadata":{"name":"fabrik-webhook","namespace":"fabrik-system","generation":2},"spec":{"replicas":2},"status":{"observedGeneration":2,"readyReplicas":2,"updatedReplicas":2}}"""),
         Object("""{"metadata":{"name":"fabrik-control","namespace":"fabrik-system","generation":1},"spec":{"replicas":1},"status":{"observedGeneration":1,"readyReplicas":1,"updatedReplicas":1}}"""),
         Object("""{"metadata":{"name":"fabrik-gateway","namespace":"fabrik-gateway","generation":1},"spec":{"replicas":2},"status":{"observedGeneration":1,"readyReplicas":2,"updatedReplicas":2}}"""),

@@ -23,6 +23,15 @@ public class CallCellsTests
         ]);
     }
 
+    [Fact]
+    public void A_model_that_was_called_for_another_says_so_and_names_three_at_most()
+    {
+        Shown(["gpt-5.6"]).ShouldStartWith("gpt-5.4-mini (named gpt-5.6)  ");
+        Shown(["a", "b", "c", "d"]).ShouldStartWith("gpt-5.4-mini (named a, b, c, ...)  ");
+
+        static string Shown(string[] named) => CallCells.Section(Mini with { Models = [Mini with { NamedAs = named }] }).Split('\n')[^1];
+    }
+
     [Theory]
     [InlineData(0, "0.00 USD")]
     [InlineData(1, "0.000001 USD")]

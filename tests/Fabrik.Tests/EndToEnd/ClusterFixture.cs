@@ -70,12 +70,14 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     /// <summary>What signs the run tokens.</summary>
     public RunTokenKeys RunTokenKeys => RunTokenKeys.Parse(File.ReadAllBytes(FabrikProcesses.RunTokenKeyFile(directory)));
 
-    public async Task<string> NamespaceAsync(string purpose, bool enabled = true, bool gateway = false, string? permit = null)
+    public async Task<string> NamespaceAsync(string purpose, bool enabled = true, bool gateway = false, string? permit = null, bool untrusted = false, string? project = null)
     {
         var name = $"e2e-{purpose}-{Id}";
         var labels = new JsonObject();
         if (enabled) labels[Names.Labels.Enabled] = "true";
         if (gateway) labels[Names.Labels.Gateway] = "true";
+        if (untrusted) labels[Names.Labels.Untrusted] = "true";
+        if (project is not null) labels[Names.Labels.Project] = project;
         if (permit is not null) labels[Names.Labels.PermitPrefix + permit] = "true";
         await Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels } }, TestContext.Current.CancellationToken);
         namespaces.Add(name);

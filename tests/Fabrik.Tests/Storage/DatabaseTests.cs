@@ -60,6 +60,33 @@ public class DatabaseTests
         other.Write((connection, transaction) => connection.Execute("DELETE FROM runs", transaction: transaction)).ShouldBe(0);
     }
 
+    /// <summary>max_page_count is a disk that is full, for SQLite: it ends the transaction itself.</summary>
+    [Fact]
+    public void After_a_write_that_had_no_room_the_reason_is_known_and_the_next_one_that_has_goes_through()
+    {
+        using var temporary = new TemporaryDatabase();
+        void Fill(int megabytes) => temporary.Database.Write((connection, transaction) => connection.Execute("INSERT INTO probe (x) VALUES (zeroblob(@size))", new { size = megabytes << 20 }, transaction));
+        temporary.Database.Write((connection, transaction) => connection.Execute("CREATE TABLE probe (x BLOB)", transaction: transaction));
+        var most = temporary.Database.Write((connection, transaction) => connection.ExecuteScalar<long>("PRAGMA max_page_count", transaction: transaction));
+        temporary.Database.Write((connection, transaction) => connection.ExecuteScalar<long>("PRAGMA max_page_count = 1000", transaction: transaction));
+        for (var turn = 0; turn < 2; turn++) Should.Throw<Microsoft.Data.Sqlite.SqliteException>(() => Fill(16)).SqliteErrorCode.ShouldBe(13);
+        temporary.Database.Trouble.ShouldNotBeNull().Reason.ShouldBe(StorageTrouble.DiskFull);
+        temporary.Database.Write((connection, transaction) => connection.ExecuteScalar<long>($"PRAGMA max_page_count = {most}", transaction: transaction));
+        Fill(16);
+        temporary.Database.Trouble.ShouldBeNull();
+        temporary.Database.Look().ShouldBeNull();
+    }
+
+    [Fact]
+    public void A_path_is_looked_at_where_its_links_lead()
+    {
+        var directory = Directory.CreateTempSubdirectory("fabrik-test-");
+        Directory.CreateDirectory(Path.Combine(directory.FullName, "real", "deep"));
+        Directory.CreateSymbolicLink(Path.Combine(directory.FullName, "link"), Path.Combine(directory.FullName, "real"));
+        Preflight.Real(Path.Combine(directory.FullName, "link", "deep")).ShouldBe(Path.Combine(Preflight.Real(directory.FullName), "real", "deep"));
+        directory.Delete(recursive: true);
+    }
+
     [Fact]
     public void A_reader_cannot_write()
     {
@@ -77,6 +104,10 @@ public class DatabaseTests
     [InlineData("/data/disk", null)]
     [InlineData("/rootless", null)]
     [InlineData("/with space/x", "nfs")]
+    [InlineData("/plan", "9p")]
+    [InlineData("/guest/data", "virtiofs")]
+    [InlineData("/cephfs", "ceph")]
+    [InlineData("/rbd", null)]
     public void Network_file_systems_are_recognised_by_the_mount_that_holds_the_path(string path, string? expected) => Preflight.Remote(
         """
         22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -86,6 +117,10 @@ public class DatabaseTests
         33 22 0:52 / /s3 rw - fuse.s3fs s3fs rw
         34 22 0:53 / /rootless rw - fuse.fuse-overlayfs fuse-overlayfs rw
         35 22 0:54 / /with\040space rw - nfs server:/y rw
+        36 22 0:55 / /plan rw - 9p share rw
+        37 22 0:56 / /guest rw - virtiofs share rw
+        38 22 0:57 / /cephfs rw - ceph mon:/ rw
+        39 22 251:0 / /rbd rw - ext4 /dev/rbd0 rw
         """, path).ShouldBe(expected);
 
     private static List<int> Versions(TemporaryDatabase temporary)

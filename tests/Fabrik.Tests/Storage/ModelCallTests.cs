@@ -133,6 +133,7 @@ public class ModelCallTests
         var before = tables.Select(Read).ToArray();
         temporary.Database.Write((connection, transaction) => connection.Execute("""
             DROP TABLE call_hours; DROP TABLE run_hours; DROP TABLE account_days; DROP TABLE budget_thresholds; DROP TABLE budget_refusals; DROP TABLE leases_handed_out; DROP TABLE run_ends;
+            DROP TABLE audit; DROP TABLE audit_head; DROP TABLE audit_anchors; DROP TABLE audit_objects;
             ALTER TABLE model_calls DROP COLUMN first_of_call; ALTER TABLE model_calls DROP COLUMN first_of_model; DELETE FROM schema_version WHERE number >= 8
             """, transaction: transaction));
         temporary.Reopen();
@@ -264,6 +265,25 @@ public class ModelCallTests
     }
 
     [Fact]
+    public void What_was_named_otherwise_is_told_with_the_model_that_was_called_as_long_as_its_attempts_are_there()
+    {
+        using var temporary = new TemporaryDatabase();
+        var store = new ModelCallStore(temporary.Database);
+        store.Insert(
+        [
+            Attempts.Of(1) with { RequestedModel = "large", SentModel = "small" }, Attempts.Of(2) with { RequestedModel = "fast", SentModel = "small" }, Attempts.Of(3) with { RequestedModel = "small", SentModel = "small" },
+            Attempts.Of(4) with { RequestedModel = "small", SentModel = "other", RunId = "run-b" }, Attempts.Of(5) with { RequestedModel = "plain", SentModel = "plain" },
+        ]);
+        Named("run-a").ShouldBe([("plain", null), ("small", "fast large")]);
+        Named("run-b").ShouldBe([("other", "small")]);
+        store.Forget(Attempts.Start.AddDays(1), DateTimeOffset.MinValue, 100);
+        Named("run-a").ShouldBe([("plain", null), ("small", null)]);
+
+        IEnumerable<(string?, string?)> Named(string run) =>
+            store.OfRun(run)!.Models!.Select(model => (model.Key, model.NamedAs is null ? null : string.Join(' ', model.NamedAs))).OrderBy(model => model.Key, StringComparer.Ordinal);
+    }
+
+    [Fact]
     public void Filters_leave_out_what_is_not_meant_and_time_ends_before_until()
     {
         using var temporary = new TemporaryDatabase();
@@ -351,6 +371,6 @@ public class ModelCallTests
     private static void Same(CallTotal? actual, CallTotal? expected)
     {
         if (expected is null) actual.ShouldBeNull();
-        else (actual! with { Key = null, Models = null, Costs = expected.Costs }, actual.Costs.SequenceEqual(expected.Costs)).ShouldBe((expected, true));
+        else (actual! with { Key = null, Models = null, NamedAs = null, Costs = expected.Costs }, actual.Costs.SequenceEqual(expected.Costs)).ShouldBe((expected, true));
     }
 }

@@ -81,7 +81,7 @@ public class RunEndTests
         {
             connection.Open();
             using var back = connection.CreateCommand();
-            back.CommandText = "DROP TABLE run_ends; DELETE FROM schema_version WHERE name LIKE '%run_ends'";
+            back.CommandText = "DROP TABLE run_ends; DROP TABLE audit; DROP TABLE audit_head; DROP TABLE audit_anchors; DROP TABLE audit_objects; DELETE FROM schema_version WHERE number >= 9";
             back.ExecuteNonQuery();
         }
 

@@ -12,9 +12,11 @@ public class StartTests
     private static readonly ClusterConfig Cluster = new() { Server = new Uri("http://127.0.0.1:1") };
 
     [Fact]
-    public void Without_a_certificate_it_does_not_start_and_names_the_variable()
+    public void With_a_certificate_that_cannot_be_used_it_does_not_start_and_names_the_variable()
     {
         var directory = Directory.CreateTempSubdirectory("fabrik-webhook-").FullName;
+        WebhookUnderTest.WriteCertificate(directory, "a");
+        File.WriteAllText(Path.Combine(directory, "tls.key"), "no key");
         Should.Throw<CertificateException>(() => Start(directory)).Message.ShouldContain(Names.Variables.TlsDirectory);
         Directory.Delete(directory, recursive: true);
     }
@@ -30,6 +32,32 @@ public class StartTests
         message.ShouldContain(Names.Variables.AssignmentKeyFile);
         message.ShouldNotContain("secret");
         Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_certificate_and_keys_that_are_not_there_yet_are_waited_for_and_readiness_says_what_for()
+    {
+        await using var webhook = await WebhookUnderTest.StartAsync(plainPort: true, empty: true);
+        using var client = WebhookUnderTest.Client();
+        await webhook.UntilAsync(async () => (await Ready()).Body.StartsWith("not ready: waits for", StringComparison.Ordinal));
+        var (status, body) = await Ready();
+        status.ShouldBe(503);
+        body.ShouldContain("assignment key");
+        body.ShouldContain("tls.crt and tls.key");
+        webhook.Log.Lines.Count(line => line.Contains("Waits for", StringComparison.Ordinal) && line.Contains(Names.Variables.AssignmentKeyFile, StringComparison.Ordinal)).ShouldBe(1);
+        webhook.Log.Lines.ShouldContain(line => line.Contains("Waits for", StringComparison.Ordinal) && line.Contains(Names.Variables.TlsDirectory, StringComparison.Ordinal));
+
+        webhook.WriteKeys("an assignment key that is long enough, surely");
+        webhook.WriteTokenKeys("a token key that is long enough, and another");
+        webhook.WriteCertificate("late");
+        await webhook.ReadyAsync(client);
+        (await webhook.AddedAsync(client, Names.Annotations.Assignment)).ShouldNotBeNull();
+
+        async Task<(int Status, string Body)> Ready()
+        {
+            using var answer = await client.GetAsync(new Uri(webhook.PlainUrl!, Names.Paths.Ready));
+            return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        }
     }
 
     [Theory]
@@ -80,13 +108,13 @@ public class StartTests
     }
 
     [Fact]
-    public void With_a_gateway_and_without_its_key_it_does_not_start_and_names_the_variable()
+    public void With_a_gateway_and_without_a_usable_key_for_it_it_does_not_start_and_names_the_variable()
     {
         var directory = Directory.CreateTempSubdirectory("fabrik-webhook-").FullName;
         WebhookUnderTest.WriteCertificate(directory, "a");
         WebhookUnderTest.WriteKeys(directory, "an assignment key that is long enough");
         File.WriteAllText(Path.Combine(directory, "tokens"), "secret");
-        foreach (var file in (string?[])[null, "missing", "tokens"])
+        foreach (var file in (string?[])[null, "tokens"])
         {
             var message = Should.Throw<WebhookException>(() => Start(directory, new Uri("https://gateway"), file is null ? null : Path.Combine(directory, file))).Message;
             message.ShouldContain(Names.Variables.RunTokenKeyFile);

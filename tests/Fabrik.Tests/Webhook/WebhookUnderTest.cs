@@ -39,8 +39,9 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
 
     public static string Review => TestData.Text("admission/reviews/jobs-create-generate-name-indexed.json");
 
+    /// <param name="empty">Without certificate and keys: they come later.</param>
     /// <param name="before">What the API server answers first; a null answer leaves it to the cluster.</param>
-    public static async Task<WebhookUnderTest> StartAsync(Func<string, int?>? before = null, bool plainPort = false, TimeSpan? grace = null)
+    public static async Task<WebhookUnderTest> StartAsync(Func<string, int?>? before = null, bool plainPort = false, TimeSpan? grace = null, bool empty = false)
     {
         var cluster = new FakeCluster();
         var server = await FakeApiServer.StartAsync(context =>
@@ -51,9 +52,13 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
         });
         var clock = new TestClock(TimeProvider.System.GetUtcNow());
         var files = Directory.CreateTempSubdirectory("fabrik-webhook-").FullName;
-        WriteCertificate(files, "first");
-        WriteKeys(files, "the first key of these tests, long enough");
-        WriteTokenKeys(files, "the first token key of these tests, long enough");
+        if (!empty)
+        {
+            WriteCertificate(files, "first");
+            WriteKeys(files, "the first key of these tests, long enough");
+            WriteTokenKeys(files, "the first token key of these tests, long enough");
+        }
+
         await FillAsync(server.Config);
 
         var builder = WebApplication.CreateSlimBuilder();

@@ -25,7 +25,7 @@ public static class GatewayStatusCommand
     private static async Task<int> ShowAsync(ParseResult parsed, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
         var addresses = await GatewayConnection.AddressesAsync(parsed.GetValue(Address)!, terminal.Variable, () => globals.Cluster(parsed, clock), cancel);
-        using var connection = new GatewayConnection();
+        using var connection = new GatewayConnection(() => globals.Cluster(parsed, clock));
         var all = new List<GatewayStatus>();
         foreach (var address in addresses)
         {

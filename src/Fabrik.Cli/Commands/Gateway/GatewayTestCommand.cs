@@ -30,7 +30,7 @@ public static class GatewayTestCommand
     private static async Task<int> TestAsync(ParseResult parsed, GlobalOptions globals, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
         var gateway = (await GatewayConnection.AddressesAsync(parsed.GetValue(GatewayStatusCommand.Address)!, terminal.Variable, () => globals.Cluster(parsed, clock), cancel))[0];
-        using var connection = new GatewayConnection();
+        using var connection = new GatewayConnection(() => globals.Cluster(parsed, clock));
         var chosen = Choose((await connection.StatusAsync(gateway, cancel)).Providers, parsed.GetValue(What), parsed.GetValue(Model));
         var virtualKey = parsed.GetValue(KeyFile) is { } path ? (await Content(path, cancel)).Trim() : null;
         var token = virtualKey ?? RunToken.Mint(Claims(parsed, clock), await KeysAsync(parsed, globals, clock, cancel));

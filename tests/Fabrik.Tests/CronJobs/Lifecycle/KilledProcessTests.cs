@@ -39,7 +39,7 @@ public sealed class KilledProcessTests
         foreach (var end in ends)
         {
             end.Open.ShouldBe(0);
-            end.Files.ShouldBe(["data/fabrik.db"]);
+            end.Files.Order(StringComparer.Ordinal).ShouldBe(["data/fabrik.db", "data/fabrik.db.scheduler.lock"]);
         }
     }
 

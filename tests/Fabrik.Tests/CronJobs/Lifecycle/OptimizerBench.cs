@@ -5,8 +5,10 @@ using Fabrik.CronJobs.Decisions;
 using Fabrik.CronJobs.Hosting;
 using Fabrik.Decisions;
 using Fabrik.Experiments;
+using Fabrik.Gateway;
 using Fabrik.Kubernetes;
 using Fabrik.Reports;
+using Fabrik.Runs;
 using Fabrik.Storage;
 using Fabrik.Tests.Cli;
 using Fabrik.Tests.Kubernetes;
@@ -61,12 +63,29 @@ internal sealed class OptimizerBench : IAsyncDisposable
 
     public async Task<bool> TurnAsync(Func<OptimizerView, IReadOnlyList<Step>> plan)
     {
+        var taken = false;
+        await InTurnAsync(async (turn, _, _) => taken = await turn.TakeAsync(plan, alive.Token));
+        return taken;
+    }
+
+    /// <summary>A look at the runs and calls in the database.</summary>
+    public Task AnalyseAsync() => InTurnAsync((turn, metrics, told) => new AnalyseExperiments(
+        turn, database.Members, new ModelCallStore(database.Database), new AnalysisStore(database.Database), told, new CronJobsOptions { Cluster = Path.Config }, metrics, NullLogger<AnalyseExperiments>.Instance).RunAsync(alive.Token));
+
+    public void Ran(IEnumerable<Fabrik.Runs.Run> runs, IReadOnlyList<UsageEvent> calls)
+    {
+        database.Store.Write([.. runs.Select(run => new RunChange(run, new Fabrik.Runs.Evidence { Id = run.Id, Job = null }, [], null))]);
+        new ModelCallStore(database.Database).Insert(calls);
+    }
+
+    private async Task InTurnAsync(Func<OptimizerTurn, SchedulerMetrics, OptimizerMetrics, Task> act)
+    {
         using var metrics = new SchedulerMetrics(Clock);
         using var told = new OptimizerMetrics();
         metrics.Leads(Leads);
         var objects = new OptimizerObjects(client, NullLogger<OptimizerObjects>.Instance);
         using var turn = new OptimizerTurn(client, objects, Record, new AnalysisStore(database.Database), metrics, told, Clock, NullLogger<OptimizerTurn>.Instance);
-        return await turn.TakeAsync(plan, alive.Token);
+        await act(turn, metrics, told);
     }
 
     /// <summary>What a look found, as stored.</summary>

@@ -119,6 +119,25 @@ public class ObjectTests
     }
 
     [Fact]
+    public async Task A_permission_for_one_name_covers_a_list_and_a_watch_of_that_name_alone()
+    {
+        await using var api = await ApiServer.StartAsync();
+        await api.PostAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles", """
+            {"metadata":{"name":"one"},"rules":[{"apiGroups":[""],"resources":["secrets"],"resourceNames":["mine"],"verbs":["list","watch"]}]}
+            """);
+        await api.PostAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", """
+            {"metadata":{"name":"one"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"one"},"subjects":[{"kind":"ServiceAccount","name":"default","namespace":"default"}]}
+            """);
+        var token = (await api.PostAsync("/api/v1/namespaces/default/serviceaccounts/default/token", """{"spec":{}}""")).ShouldBe(201).Json["status"]!["token"]!.GetValue<string>();
+
+        const string Secrets = "/api/v1/namespaces/default/secrets";
+        (await api.GetAsync(Secrets + "?fieldSelector=metadata.name%3Dmine", token)).ShouldBe(200);
+        (await api.GetAsync(Secrets + "?fieldSelector=metadata.name%3Dother", token)).ShouldBe(403);
+        (await api.GetAsync(Secrets + "?fieldSelector=metadata.name!%3Dmine", token)).ShouldBe(403);
+        (await api.GetAsync(Secrets, token)).ShouldBe(403);
+    }
+
+    [Fact]
     public async Task A_service_accounts_token_is_good_for_its_audience_and_its_roles()
     {
         await using var api = await ApiServer.StartAsync();

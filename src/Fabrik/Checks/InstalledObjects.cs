@@ -8,7 +8,7 @@ namespace Fabrik.Checks;
 /// <param name="Gateway">The gateway's StatefulSet.</param>
 /// <param name="Registration">The MutatingWebhookConfiguration.</param>
 /// <param name="Discovery">The ConfigMap by which the command finds API and gateway.</param>
-public sealed record Installation(Reading<JsonElement> Webhook, Reading<JsonElement> Control, Reading<JsonElement> Gateway, Reading<JsonElement> Registration, Reading<JsonElement> Discovery)
+public sealed record InstalledObjects(Reading<JsonElement> Webhook, Reading<JsonElement> Control, Reading<JsonElement> Gateway, Reading<JsonElement> Registration, Reading<JsonElement> Discovery)
 {
     /// <summary>Why nothing can be said about workloads, where Fabrik was started by hand or by the sandbox; null where it runs in the cluster, or should.</summary>
     public string? Outside =>

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using Fabrik.Kubernetes;
+
+namespace Fabrik.Cli.Connections;
+
+/// <summary>The command's own port-forward: connections to whichever Pod of a component is ready.</summary>
+/// <param name="component">Value of the label app.kubernetes.io/name.</param>
+/// <param name="port">Name of the container's port.</param>
+public sealed class PodTunnel(KubernetesClient cluster, string ns, string component, string port)
+{
+    /// <summary>Whether an address is that of a Service, which only Pods can reach.</summary>
+    public static bool IsInCluster(string? address) =>
+        Uri.TryCreate(address, UriKind.Absolute, out var uri) && (uri.Host.EndsWith(".svc", StringComparison.Ordinal) || uri.Host.EndsWith(".svc.cluster.local", StringComparison.Ordinal));
+
+    /// <exception cref="CommandException">No Pod is ready, or the way to it is barred.</exception>
+    public async ValueTask<Stream> OpenAsync(CancellationToken ct)
+    {
+        var (pod, number) = await FindAsync(ct);
+        try
+        {
+            return await cluster.PortForwardAsync(ns, pod, number, ct);
+        }
+        catch (KubernetesException e) when (e.Code is not (401 or 403))
+        {
+            throw new CommandException(
+                ExitCode.Error, "FAB-1113", $"no connection to {component} in the cluster", e.Message,
+                $"try it by hand: kubectl -n {ns} port-forward pod/{pod} {number}; a proxy between here and the API server may refuse WebSockets");
+        }
+    }
+
+    private async Task<(string Pod, int Port)> FindAsync(CancellationToken ct)
+    {
+        var seen = 0;
+        await foreach (var pod in cluster.ListAsync(Kinds.Pod, ns, ct, new ListOptions { LabelSelector = $"{Names.Labels.Name}={component}" }))
+        {
+            seen++;
+            if (pod.DeletionTimestamp is not null || !IsReady(pod.Json)) continue;
+            foreach (var container in Items(pod.Json, "spec", "containers"))
+                foreach (var one in Items(container, "ports"))
+                    if (one.TryGetProperty("name", out var name) && name.GetString() == port) return (pod.Name, one.GetProperty("containerPort").GetInt32());
+        }
+
+        throw new CommandException(
+            ExitCode.Error, "FAB-1114", $"{component} does not serve", seen == 0 ? $"there is no Pod with the label {Names.Labels.Name}={component} in namespace {ns}" : $"none of its {seen} Pods in namespace {ns} is ready",
+            seen == 0 ? "fabrik install" : $"kubectl -n {ns} describe pods -l {Names.Labels.Name}={component}");
+    }
+
+    private static bool IsReady(JsonElement pod) => Items(pod, "status", "conditions").Any(condition =>
+        condition.TryGetProperty("type", out var type) && type.GetString() == "Ready" && condition.TryGetProperty("status", out var status) && status.GetString() == "True");
+
+    private static IEnumerable<JsonElement> Items(JsonElement of, params ReadOnlySpan<string> path)
+    {
+        foreach (var name in path)
+            if (of.ValueKind != JsonValueKind.Object || !of.TryGetProperty(name, out of)) return [];
+        return of.ValueKind == JsonValueKind.Array ? of.EnumerateArray() : [];
+    }
+}

@@ -1,0 +1,142 @@
+using System.Text.Json;
+using Fabrik.Cli.Installing;
+using Fabrik.Cli.Output;
+using Fabrik.Kubernetes;
+
+namespace Fabrik.Cli.Connections;
+
+/// <summary>How a run ended.</summary>
+/// <param name="Job">As it was last.</param>
+/// <param name="ExitCode">Of the container that ended it; 1 where no container did.</param>
+/// <param name="Reason">The Job's word for a failure, such as DeadlineExceeded, or the container's, such as OOMKilled.</param>
+public sealed record RunEnd(KubeObject Job, int ExitCode, string? Reason);
+
+/// <summary>Follows a Job to its end: what it waits for on the error stream, what its containers write on the other.</summary>
+public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Terminal terminal, TimeProvider clock)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(300), RecordPatience = TimeSpan.FromSeconds(6), LogPatience = TimeSpan.FromSeconds(5);
+    private readonly HashSet<string> followed = new(StringComparer.Ordinal);
+    private readonly List<Task> logs = [];
+    private string told = "";
+
+    /// <exception cref="CommandException">The time is over, or somebody deleted the Job.</exception>
+    public async Task<RunEnd> FollowAsync(TimeSpan? limit, CancellationToken ct)
+    {
+        var began = clock.GetTimestamp();
+        while (true)
+        {
+            var now = await cluster.FindAsync(Kinds.Job, job.Namespace, job.Name, ct);
+            if (now is null || now.Uid != job.Uid) throw new CommandException(ExitCode.NotFound, "FAB-1116", $"job/{job.Name} was deleted while it ran", "somebody else did that, or its namespace goes", $"what is known of it: fabrik show {job.Uid}");
+            var pods = new List<KubeObject>();
+            await foreach (var pod in cluster.ListAsync(Kinds.Pod, job.Namespace, ct, new ListOptions { LabelSelector = $"{Names.Labels.ControllerUid}={job.Uid}" })) pods.Add(pod);
+            foreach (var pod in pods.OrderBy(pod => pod.CreationTimestamp)) Follow(pod, ct);
+            if (Ended(now) is { } ended)
+            {
+                await Task.WhenAny(Task.WhenAll(logs), Task.Delay(LogPatience, clock, ct));
+                Clear();
+                return ended is "Complete" ? new RunEnd(now, 0, null) : Failed(now, pods);
+            }
+
+            Tell(now, pods);
+            if (clock.GetElapsedTime(began) > limit)
+            {
+                Clear();
+                throw new CommandException(ExitCode.Timeout, "FAB-1117", $"job/{job.Name} has not ended after {limit.Value.TotalSeconds:0} s; it goes on", told.Length > 0 ? told : "it runs", $"fabrik show {job.Name} -n {job.Namespace}, or end it: fabrik destroy {job.Name} -n {job.Namespace}");
+            }
+
+            await Task.Delay(Pause, clock, ct);
+        }
+    }
+
+    /// <summary>What Fabrik's API has of it once it has ended there too; null where it is not recorded within some seconds.</summary>
+    public static async Task<JsonElement?> RecordedAsync(ApiConnection api, KubeObject job, TimeProvider clock, CancellationToken ct)
+    {
+        var began = clock.GetTimestamp();
+        JsonElement? last = null;
+        while (true)
+        {
+            try
+            {
+                using var answer = await api.GetAsync($"{Names.Paths.Runs}/{job.Uid}", ct);
+                last = answer.RootElement.Clone();
+                if (Cells.Wire(last.Value, "outcome") != "running") return last;
+            }
+            catch (CommandException e) when (e.Code == ExitCode.NotFound)
+            {
+                // Seen in a moment.
+            }
+
+            if (clock.GetElapsedTime(began) > RecordPatience) return last;
+            await Task.Delay(Pause, clock, ct);
+        }
+    }
+
+    private static string? Ended(KubeObject job) => job.Json.Items("status", "conditions").Where(condition => condition.Text("status") == "True").Select(condition => condition.Text("type")).FirstOrDefault(type => type is "Complete" or "Failed");
+
+    private static RunEnd Failed(KubeObject job, List<KubeObject> pods)
+    {
+        var condition = job.Json.Items("status", "conditions").FirstOrDefault(one => one.Text("type") == "Failed");
+        var terminated = pods.OrderBy(pod => pod.CreationTimestamp).SelectMany(pod => pod.Json.Items("status", "containerStatuses")).Select(status => status.At("state", "terminated")).LastOrDefault(state => state.ValueKind == JsonValueKind.Object && state.Number("exitCode") != 0);
+        var code = terminated.ValueKind == JsonValueKind.Object ? terminated.Number("exitCode") : 1;
+        var reason = terminated.Text("reason") is { } word and not "Error" ? word : condition.Text("reason");
+        return new RunEnd(job, code is > 0 and < 256 ? code : 1, reason);
+    }
+
+    /// <summary>Each container's log once, from when it has begun.</summary>
+    private void Follow(KubeObject pod, CancellationToken ct)
+    {
+        foreach (var status in pod.Json.Items("status", "containerStatuses"))
+        {
+            if (status.At("state", "running").ValueKind != JsonValueKind.Object && status.At("state", "terminated").ValueKind != JsonValueKind.Object) continue;
+            var name = status.Text("name")!;
+            if (followed.Add($"{pod.Uid}/{name}")) logs.Add(PrintAsync(pod, name, pod.Json.Items("spec", "containers").Count() > 1 ? $"[{name}] " : "", ct));
+        }
+    }
+
+    private async Task PrintAsync(KubeObject pod, string container, string prefix, CancellationToken ct)
+    {
+        try
+        {
+            await foreach (var line in cluster.FollowLogsAsync(pod.Namespace!, pod.Name, ct, container))
+            {
+                Clear();
+                terminal.Out.WriteLine(prefix + (terminal.Interactive ? TableWriter.WithoutControls(line) : line));
+            }
+        }
+        catch (KubernetesException e)
+        {
+            terminal.Error.WriteLine($"  no log of {pod.Name}/{container}: {(e.StatusMessage.Length > 0 ? e.StatusMessage : e.Message)}");
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            terminal.Error.WriteLine($"  the log of {pod.Name}/{container} broke off: {e.Message}");
+        }
+    }
+
+    private void Tell(KubeObject now, List<KubeObject> pods)
+    {
+        var text = pods.Count == 0 ? now.Json.At("spec", "suspend").ValueKind == JsonValueKind.True ? "suspended" : "waiting for its Pod" : Waiting(pods[^1]) ?? "running";
+        if (text == told) return;
+        told = text;
+        if (terminal.Interactive)
+        {
+            Clear();
+            terminal.Error.Write(TableWriter.WithoutControls($"… {text}"));
+        }
+        else if (text != "running") terminal.Error.WriteLine(TableWriter.WithoutControls($"… {text}"));
+    }
+
+    private static string? Waiting(KubeObject pod)
+    {
+        foreach (var condition in pod.Json.Items("status", "conditions"))
+            if (condition.Text("type") == "PodScheduled" && condition.Text("status") == "False") return $"no node yet: {condition.Text("message")}";
+        foreach (var container in pod.Json.Items("status", "containerStatuses"))
+            if (container.Text("state", "waiting", "reason") is { } reason) return container.Text("state", "waiting", "message") is { Length: > 0 } message ? $"{reason}: {message}" : reason;
+        return pod.Json.Text("status", "phase") == "Pending" ? "starting" : null;
+    }
+
+    private void Clear()
+    {
+        if (terminal.Interactive) terminal.Error.Write("\r\e[2K");
+    }
+}

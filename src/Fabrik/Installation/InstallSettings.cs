@@ -1,0 +1,108 @@
+using System.Text.Json.Nodes;
+
+namespace Fabrik.Installation;
+
+/// <summary>Where a provider key is read from when Fabrik is installed. The key itself never stands in a file of settings.</summary>
+/// <param name="Environment">Name of a variable, or null.</param>
+/// <param name="File">Path, or null.</param>
+public sealed record KeySource(string? Environment, string? File);
+
+/// <summary>What <c>fabrik init</c> asks and <c>fabrik install</c> reads.</summary>
+public sealed record InstallSettings
+{
+    public const string DefaultFile = "fabrik.yaml";
+    public const string DefaultProfile = "prod";
+    public static readonly IReadOnlyList<string> Profiles = ["dev", "prod"];
+
+    private static readonly string[] Fields = ["context", "profile", "storageClass", "registry", "namespaces", "providerKeys"];
+
+    /// <summary>Of the kubeconfig; null: its current one.</summary>
+    public string? Context { get; init; }
+
+    /// <summary>The overlay.</summary>
+    public string Profile { get; init; } = DefaultProfile;
+
+    /// <summary>Of Fabrik's volumes; null: the cluster's default.</summary>
+    public string? StorageClass { get; init; }
+
+    /// <summary>Where images are pulled from instead of <see cref="Names.Images"/>: a mirror.</summary>
+    public string? Registry { get; init; }
+
+    /// <summary>Opted in: their Jobs are Fabrik's business from then on.</summary>
+    public IReadOnlyList<string> Namespaces { get; init; } = [];
+
+    /// <summary>By the name that the gateway's configuration has.</summary>
+    public IReadOnlyDictionary<string, KeySource> ProviderKeys { get; init; } = new Dictionary<string, KeySource>(StringComparer.Ordinal);
+
+    /// <exception cref="FormatException">What is wrong with which field.</exception>
+    public static InstallSettings Parse(JsonObject document)
+    {
+        if (document.Select(field => field.Key).Except(Fields, StringComparer.Ordinal).FirstOrDefault() is { } foreign) throw new FormatException($"the field {foreign} is not known; there are {string.Join(", ", Fields)}");
+        var profile = Text(document, "profile") ?? DefaultProfile;
+        if (!Profiles.Contains(profile)) throw new FormatException($"profile is {profile}; it must be one of {string.Join(", ", Profiles)}");
+        return new InstallSettings
+        {
+            Context = Text(document, "context"),
+            Profile = profile,
+            StorageClass = Text(document, "storageClass"),
+            Registry = Text(document, "registry")?.TrimEnd('/'),
+            Namespaces = document["namespaces"] switch
+            {
+                null => [],
+                JsonArray list => [.. list.Select(one => one is JsonValue ? one.ToString() : throw new FormatException("namespaces must be a list of names"))],
+                _ => throw new FormatException("namespaces must be a list of names"),
+            },
+            ProviderKeys = document["providerKeys"] switch
+            {
+                null => new Dictionary<string, KeySource>(StringComparer.Ordinal),
+                JsonObject keys => keys.ToDictionary(key => key.Key, key => Source(key.Key, key.Value), StringComparer.Ordinal),
+                _ => throw new FormatException("providerKeys must be a mapping of names"),
+            },
+        };
+    }
+
+    public JsonObject ToJson()
+    {
+        var document = new JsonObject();
+        if (Context is not null) document["context"] = Context;
+        document["profile"] = Profile;
+        if (StorageClass is not null) document["storageClass"] = StorageClass;
+        if (Registry is not null) document["registry"] = Registry;
+        if (Namespaces.Count > 0) document["namespaces"] = new JsonArray([.. Namespaces.Select(ns => (JsonNode)ns)]);
+        if (ProviderKeys.Count == 0) return document;
+        var keys = new JsonObject();
+        foreach (var (name, source) in ProviderKeys) keys[name] = source.File is { } file ? new JsonObject { ["file"] = file } : new JsonObject { ["env"] = source.Environment };
+        document["providerKeys"] = keys;
+        return document;
+    }
+
+    /// <summary>Puts what depends on the cluster into rendered objects; they are changed.</summary>
+    public void Adjust(IEnumerable<JsonObject> items)
+    {
+        foreach (var item in items)
+        {
+            if (StorageClass is not null)
+                foreach (var claim in (item["spec"]?["volumeClaimTemplates"] as JsonArray ?? []).OfType<JsonObject>()) claim["spec"]!["storageClassName"] = StorageClass;
+            if (Registry is null || item["spec"]?["template"]?["spec"] is not JsonObject pod) continue;
+            foreach (var container in new[] { pod["containers"], pod["initContainers"] }.OfType<JsonArray>().SelectMany(list => list).OfType<JsonObject>())
+                if (container["image"]?.ToString() is { } image && image.StartsWith(Names.Images.Registry, StringComparison.Ordinal)) container["image"] = $"{Registry}/{image[Names.Images.Registry.Length..]}";
+        }
+    }
+
+    private static KeySource Source(string name, JsonNode? value)
+    {
+        if (name.Length == 0 || name.AsSpan().IndexOfAnyExcept(KeyCharacters) >= 0) throw new FormatException($"providerKeys: {name} cannot be the name of a key; letters, digits, '.', '-' and '_' can");
+        var source = value as JsonObject ?? throw new FormatException($"providerKeys.{name} must have env or file");
+        var (variable, file) = (Text(source, "env"), Text(source, "file"));
+        return source.Count == 1 && (variable ?? file) is not null ? new KeySource(variable, file) : throw new FormatException($"providerKeys.{name} must have either env (the name of a variable) or file (a path), and never the key itself");
+    }
+
+    private static readonly System.Buffers.SearchValues<char> KeyCharacters = System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    private static string? Text(JsonObject of, string name) => of[name] switch
+    {
+        null => null,
+        JsonValue value => value.ToString() is { Length: > 0 } text ? text : null,
+        _ => throw new FormatException($"{name} must be a text"),
+    };
+}

@@ -1,0 +1,77 @@
+using Fabrik.Kubernetes;
+using Fabrik.Tests.EndToEnd;
+
+namespace Fabrik.Tests.Installation;
+
+/// <summary>What a person types who has never seen Fabrik.</summary>
+[Collection(InstallationCollection.Name)]
+public sealed class InstallationTests
+{
+    private static readonly TimeSpan Goal = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task Init_install_run_show_upgrade_destroy_and_uninstall_as_a_new_user_types_them()
+    {
+        await using var cluster = await InstalledCluster.StartAsync();
+        await cluster.ReadyAsync();
+        var settings = Path.Combine(cluster.Home, "fabrik.yaml");
+
+        var init = await cluster.FabrikAsync("init", "--file", settings, "--profile", "dev");
+        init.Code.ShouldBe(0, init.Error);
+
+        var began = TimeProvider.System.GetTimestamp();
+        var install = await cluster.FabrikAsync("install", "--file", settings, "--timeout", "240");
+        install.Code.ShouldBe(0, install.Error);
+        install.Error.TrimEnd().Split('\n')[^1].ShouldStartWith("next: fabrik run");
+
+        var run = await cluster.FabrikAsync("run", "--image", "busybox", "--name", "hello", "--", "echo", "hello");
+        var took = TimeProvider.System.GetElapsedTime(began);
+        run.Code.ShouldBe(0, run.Error);
+        run.Error.ShouldContain("run/hello succeeded");
+        var job = await cluster.Client.GetAsync(Kinds.Job, Names.RunsNamespace, "hello", TestContext.Current.CancellationToken);
+        job.Annotation(Names.Annotations.Assignment).ShouldNotBeNull();
+        TestContext.Current.TestOutputHelper?.WriteLine($"from install to the end of the first mutated Job: {took.TotalSeconds:0.0} s (aim: {Goal.TotalSeconds:0} s on a quiet machine)");
+
+        var show = await cluster.FabrikAsync("show", "hello");
+        show.Code.ShouldBe(0, show.Error);
+        show.Out.ShouldContain("succeeded");
+
+        await UpgradeAsync(cluster, settings);
+
+        var destroy = await cluster.FabrikAsync("destroy", "hello");
+        destroy.Code.ShouldBe(0, destroy.Error);
+        (await cluster.FabrikAsync("show", job.Uid!)).Out.ShouldContain("succeeded");
+
+        var uninstall = await cluster.FabrikAsync("uninstall", "--yes", "--timeout", "120");
+        uninstall.Code.ShouldBe(0, uninstall.Error);
+        uninstall.Out.Trim().ShouldBe("0 objects left");
+    }
+
+    /// <summary>Every image changes its name, so every Pod is replaced; Jobs that are created meanwhile are all admitted and all mutated.</summary>
+    private static async Task UpgradeAsync(InstalledCluster cluster, string settings)
+    {
+        if (!cluster.Played) return; // where images are pulled, there is no second registry
+        using var stop = new CancellationTokenSource();
+        var (created, untouched) = (0, new List<string>());
+        var creating = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                var job = await cluster.Client.CreateAsync(Kinds.Job, Names.RunsNamespace, Jobs.Named($"during-{created}"), CancellationToken.None, new WriteOptions { DryRun = true });
+                created++;
+                if (job.Annotation(Names.Annotations.Assignment) is null) untouched.Add(job.Name);
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+            }
+        });
+
+        var upgrade = await cluster.FabrikAsync("upgrade", "--file", settings, "--registry", "mirror.example.com/fabrik", "--timeout", "240");
+        await stop.CancelAsync();
+        await creating;
+
+        upgrade.Code.ShouldBe(0, upgrade.Error);
+        created.ShouldBeGreaterThan(20);
+        untouched.ShouldBeEmpty();
+        var webhook = await cluster.Client.GetAsync(Kinds.Deployment, Names.SystemNamespace, Names.Objects.Webhook, CancellationToken.None);
+        webhook.Json.ToString().ShouldContain("mirror.example.com/fabrik/fabrik-webhook");
+    }
+}

@@ -1,0 +1,94 @@
+using Fabrik.Kubernetes;
+using Fabrik.Sandbox.Controllers;
+using Fabrik.Sandbox.Nodes.Processes;
+using Fabrik.Sandbox.Server;
+using Fabrik.Tests.Cli;
+
+namespace Fabrik.Tests.Installation;
+
+/// <summary>
+/// A cluster without Fabrik: the one that FABRIK_E2E_KUBECONFIG names, else the sandbox. Where there is no node, one is played, which runs Fabrik's own Pods as processes
+/// of this machine.
+/// </summary>
+internal sealed class InstalledCluster : IAsyncDisposable
+{
+    private readonly CancellationTokenSource stopping = new();
+    private readonly List<Task> background = [];
+    private SandboxServer? server;
+
+    public string Home { get; } = Directory.CreateTempSubdirectory("fabrik-install-").FullName;
+
+    public string Kubeconfig { get; private set; } = null!;
+
+    public KubernetesClient Client { get; private set; } = null!;
+
+    /// <summary>Pods are played: what only containers can prove is not proven here.</summary>
+    public bool Played { get; private set; }
+
+    public static async Task<InstalledCluster> StartAsync(bool node = true)
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        var cluster = new InstalledCluster();
+        var named = Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig);
+        var real = !string.IsNullOrEmpty(named);
+        if (real)
+        {
+            cluster.Kubeconfig = Path.GetFullPath(named!);
+        }
+        else
+        {
+            cluster.server = await SandboxServer.StartAsync(new SandboxServerOptions(), cancel);
+            cluster.Kubeconfig = Path.Combine(cluster.Home, "kubeconfig");
+            await File.WriteAllTextAsync(cluster.Kubeconfig, cluster.server.Kubeconfig, cancel);
+        }
+
+        cluster.Client = cluster.Connect();
+        if (!real) cluster.background.Add(SandboxControllers.RunAsync(cluster.Connect(), TimeProvider.System, null, cluster.stopping.Token));
+        await foreach (var _ in cluster.Client.ListAsync(Kinds.Node, null, cancel)) return cluster;
+        cluster.Played = true;
+        if (node) cluster.background.Add(ProcessNode.RunAsync(cluster.Connect(), TimeProvider.System, new ProcessNodeOptions { Directory = Path.Combine(cluster.Home, "node"), Schedules = !real }, cluster.stopping.Token));
+        return cluster;
+    }
+
+    public KubernetesClient Connect() => new(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
+
+    public Task<Command> FabrikAsync(params string[] arguments) => Command.RunAsync([.. arguments, "--kubeconfig", Kubeconfig]);
+
+    /// <summary>Until the node is ready and volumes can be had: what a cluster has before anybody installs something.</summary>
+    public Task ReadyAsync() => Wait.UntilAsync("a node and a storage class", async () =>
+    {
+        var (nodes, classes) = (0, 0);
+        await foreach (var node in Client.ListAsync(Kinds.Node, null, TestContext.Current.CancellationToken)) nodes++;
+        await foreach (var one in Client.ListAsync(Kinds.StorageClass, null, TestContext.Current.CancellationToken)) classes++;
+        return nodes > 0 && classes > 0;
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        // What a failed test has left would be in the way of the next one.
+        await FabrikAsync("uninstall", "--yes", "--timeout", "60");
+        await stopping.CancelAsync();
+        foreach (var task in background)
+        {
+            try
+            {
+                await task;
+            }
+            catch (OperationCanceledException)
+            {
+                // Asked to stop.
+            }
+        }
+
+        if (Played && server is null)
+        {
+            await foreach (var node in Client.ListAsync(Kinds.Node, null, default)) await Client.DeleteAsync(Kinds.Node, null, node.Name, default);
+            await Client.DeleteAsync(Kinds.StorageClass, null, "fabrik-local", default);
+        }
+
+        Client.Dispose();
+        if (server is not null) await server.DisposeAsync();
+        stopping.Dispose();
+        Directory.Delete(Home, recursive: true);
+    }
+}
