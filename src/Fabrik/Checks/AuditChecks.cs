@@ -37,7 +37,8 @@ public static class AuditChecks
             ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && (days >= Days || days == 0) ? Finding.Passed($"{days} days") : Finding.Warning($"it is kept for {text} days", Lines)
             : Servers(facts).Any() || (facts.Metrics.IsRead && Count(facts.Metrics.Value) == 0) ? Finding.Skipped("nothing is audited")
             : Finding.Unproven("how long cannot be told from inside the cluster", "look at audit-log-maxage where the API server is started")) { Needs = ["FAB-3161"] },
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     private static IEnumerable<JsonElement> Servers(AuditFacts facts) => facts.Servers.IsRead ? facts.Servers.Value : [];
 

@@ -49,5 +49,6 @@ public static class CertificateChecks
             var (from, to) = (served.Certificate.NotBefore, served.Certificate.NotAfter);
             return (facts.Now - from) / (to - from) > 0.75 ? Finding.Warning($"three quarters of its time are over, and the keeper renews at two thirds: it does not work", $"kubectl -n {Names.SystemNamespace} get lease {Names.Objects.Webhook} -o yaml") : Finding.Passed($"{(to - facts.Now).TotalDays:0} days left");
         }, () => Finding.Unproven(facts.Served.Why!))) { Needs = ["FAB-3065"] },
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 }

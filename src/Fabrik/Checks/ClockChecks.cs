@@ -38,7 +38,8 @@ public static class ClockChecks
         new("FAB-3105", "the gateways tell the same time", facts => facts.Gateways.Count == 0
             ? Finding.Unproven("no gateway answered")
             : facts.Gateways.MaxBy(one => one.Value.Duration()) is var (name, ahead) ? Skew($"gateway {name}", ahead, "this machine", $"kubectl -n {Names.GatewayNamespace} get pods -o wide") : Finding.Passed()) { Phase = CheckPhase.After, Needs = ["FAB-3101"] },
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     private static Finding Skew(string whose, TimeSpan ahead, string than, string next)
     {

@@ -41,7 +41,8 @@ public static class ControlChecks
             budgets.Where(budget => budget.Whole("status", "disruptionsAllowed") == 0 && budget.Whole("status", "expectedPods") > 0).Select(Fields.Name).ToList() is { Count: > 0 } stuck
                 ? Finding.Warning($"{stuck.Few()} lets no Pod go: kubectl drain waits", $"kubectl get pdb -A -l {Names.Labels.PartOf}=fabrik")
                 : Finding.Passed())),
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     /// <summary>Of a Deployment or StatefulSet: all replicas are of the newest form, and ready.</summary>
     internal static Finding Rolled(JsonElement workload)

@@ -27,7 +27,8 @@ public static class DatabaseChecks
         new("FAB-3214", "it lies on a disk of its node", facts => facts.Database.Judge(report => report.FileSystem is not { } type ? Finding.Unproven("the API does not know what its files lie on")
             : Shared.Contains(type) || (type.StartsWith("fuse", StringComparison.Ordinal) && type is not ("fuseblk" or "fuse.fuse-overlayfs")) ? Finding.Failed($"it lies on {type}, which is a network or user-space file system: SQLite's log gets corrupted there", "move it to a block volume: a storageClassName in an overlay")
             : Finding.Passed(type), () => Unknown(facts))),
-    ]) { Needs = [AccessChecks.Answers, ControlChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers, ControlChecks.Answers], Phase = CheckPhase.After };
 
     private static Finding Unknown(DatabaseFacts facts) => Finding.Unproven(facts.Database.Why!, "compare versions: fabrik version");
 }

@@ -24,7 +24,8 @@ public static class DefinitionChecks
             .Where(one => one.Texts("status", "storedVersions").Except(one.List("spec", "versions").Where(version => version.Says("served")).Select(version => version.Text("name") ?? "")).Any()).Select(Fields.Name).ToList() is { Count: > 0 } stale
             ? Finding.Failed($"{stale.Few()}: stored versions are not served any more, so objects cannot be read", $"kubectl get crd {stale[0]} -o jsonpath='{{.status.storedVersions}}'")
             : Finding.Passed()),
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     private static Finding Served(DefinitionFacts facts, string name) => facts.Found[name].Judge(
         definition => !definition.Holds("Established") ? Finding.Failed($"it is not established: {definition.Condition("NamesAccepted")?.Text("message") ?? "the API server has not taken it in"}", $"kubectl describe crd {name}")

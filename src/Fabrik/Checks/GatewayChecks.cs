@@ -39,7 +39,8 @@ public static class GatewayChecks
         new("FAB-3228", "no gateway is about to end", facts => Of(facts, statuses => statuses.Where(status => status.Draining).Select(status => status.Replica).ToList() is { Count: > 0 } draining
             ? Finding.Warning($"{draining.Few()} takes no new connections", $"kubectl -n {Names.GatewayNamespace} get pods")
             : Finding.Passed())) { Needs = [Answers] },
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     public static readonly Category<GatewayFacts> Providers = new("llm-providers",
     [
@@ -56,7 +57,8 @@ public static class GatewayChecks
         new("FAB-3235", "every model that is named has a price", facts => Of(facts, statuses => statuses.SelectMany(status => status.Unpriced ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList() is { Count: > 0 } unpriced
             ? Finding.Warning($"{unpriced.Few()}: counted at the price of the dearest model", $"name prices of your own: {Names.Variables.ModelPrices}, fabrik gateway prices list")
             : statuses.All(status => status.Unpriced is null) ? Finding.Unproven("the gateways do not tell", "fabrik version") : Finding.Passed())) { Needs = ["FAB-3231"] },
-    ]) { Needs = [AccessChecks.Answers, Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers, Answers], Phase = CheckPhase.After };
 
     private static Finding Of(GatewayFacts facts, Func<IReadOnlyList<GatewayStatus>, Finding> judge) => facts.None is { } none
         ? Finding.Skipped(none)

@@ -23,7 +23,8 @@ public static class LeftoverChecks
         new("FAB-3284", "what earlier checks made is gone", facts => facts.Canaries.Count > 0
             ? Finding.Failed($"could not be deleted: {facts.Canaries.Few(3)}", $"kubectl delete namespace,pod,networkpolicy -A -l {Names.Labels.Check}")
             : Finding.Passed()),
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     private static Finding Known(LeftoverFacts facts, string next) => facts.Unknown.Count > 0 ? Finding.Warning(facts.Unknown.Few(), next)
         : facts.Unread.Count > 0 ? Finding.Unproven($"this user may not list {facts.Unread.Few()}")

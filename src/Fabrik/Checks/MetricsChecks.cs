@@ -20,7 +20,8 @@ public static class MetricsChecks
             pods => Finding.Passed($"{pods.Count} Pods"),
             () => Finding.Warning($"there is no metrics-server: sizes can only be proposed where {Names.Variables.PrometheusUrl} names a Prometheus, or kubelets may be asked", "install metrics-server (k3s brings it; elsewhere kubernetes-sigs/metrics-server), or name a Prometheus"),
             "kubectl get apiservice v1beta1.metrics.k8s.io")),
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     public static readonly Category<MetricsFacts> Discovery = new("prometheus-discovery",
     [
@@ -31,7 +32,8 @@ public static class MetricsChecks
         new("FAB-3183", "a Prometheus selects Fabrik's alerts", facts => WithOperator(facts, () => facts.Rules.Judge(rules => rules.Count == 0
             ? Finding.Warning("there is no PrometheusRule of Fabrik: nobody is told when it is down", "kubectl apply -k manifests/overlays/monitoring")
             : Selected(facts, rules, "ruleSelector", "ruleNamespaceSelector")))),
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     private static Finding WithOperator(MetricsFacts facts, Func<Finding> judge) => facts.Definition.Judge(_ => judge(), () => Finding.Skipped(NoOperator));
 

@@ -39,7 +39,8 @@ public static class NetworkChecks
                 : proof.Open.GetValueOrDefault(Metadata) ? Finding.Passed($"in {facts.Where}; without policies it is reached")
                 : Finding.Unproven("nothing answers at 169.254.169.254 in this cluster, with or without policies"),
             () => Finding.Unproven(facts.Proof.Why!))),
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     public static bool DeniesAll(JsonElement policy) =>
         policy.At("spec", "podSelector") is { ValueKind: JsonValueKind.Object } selector && !selector.Map("matchLabels").Any() && !selector.List("matchExpressions").Any()

@@ -31,7 +31,8 @@ public static class OptimizerChecks
                 ? Finding.Warning($"{spent.Few()}: where it is hard, calls are refused until it begins anew", "fabrik gateway budgets")
                 : Finding.Passed(),
             () => Finding.Passed("there is none"))) { Needs = ["FAB-3241"] },
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     public static readonly Category<OptimizerFacts> Category = new("optimizer",
     [
@@ -55,7 +56,8 @@ public static class OptimizerChecks
         new("FAB-3266", "the optimizer is not paused", facts => facts.Policy.Judge(policy => policy.Says("spec", "paused")
             ? Finding.Warning($"it is: {policy.Text("spec", "pauseReason") ?? "no reason was given"}", "fabrik optimizer resume")
             : Finding.Passed(), () => Finding.Passed())),
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     private static Finding Changes(OptimizerFacts facts, Func<IReadOnlyList<JsonElement>, Finding> judge) => facts.Changes.Judge(judge, () => Finding.Skipped("the cluster does not know changes"));
 

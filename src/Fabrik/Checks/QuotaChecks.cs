@@ -23,7 +23,8 @@ public static class QuotaChecks
             quotas.Where(quota => OptedIn(facts, quota.Namespace()) && Compute(quota) && !ranges.Any(range => range.Namespace() == quota.Namespace() && Gives(range))).Select(quota => quota.Namespace()!).Distinct(StringComparer.Ordinal).ToList() is { Count: > 0 } bare
                 ? Finding.Warning($"{bare.Few()}: Pods without requests and limits are refused (must specify limits.cpu)", $"kubectl -n {bare[0]} get limitrange")
                 : Finding.Passed()))),
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     private static IEnumerable<(string Namespace, double Part, string Told)> Used(QuotaFacts facts, IReadOnlyList<JsonElement> quotas) =>
         from quota in quotas

@@ -22,7 +22,8 @@ public static class ReleaseChecks
         new("FAB-3274", "no image's version moves by itself", facts => facts.Installation.Outside is { } outside ? Finding.Skipped(outside)
             : facts.Images.Count == 0 ? Finding.Unproven("no workload could be read")
             : facts.Images.Where(image => Tag(image) == "latest").ToList() is { Count: > 0 } moving ? Finding.Warning($"{moving.Few(2)}: what runs depends on when it was pulled", "name a version in an overlay: images") : Finding.Passed()),
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     /// <summary>"latest" where none is written; a digest counts as one of its own.</summary>
     internal static string Tag(string image)

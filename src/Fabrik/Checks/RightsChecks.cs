@@ -92,7 +92,8 @@ public static class RightsChecks
         new("FAB-3046", "the gateway may deliver usage", facts => Judge(facts, Gateway)) { Phase = CheckPhase.After },
         new("FAB-3047", "the gateway may do nothing else", facts => Judge(facts, GatewayMayNot, wanted: false)) { Phase = CheckPhase.After },
         new("FAB-3048", "the service account of runs may do nothing", facts => Judge(facts, RunsMayNot, wanted: false)) { Phase = CheckPhase.After },
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     /// <summary>Everything that must be asked before the category can be judged.</summary>
     public static IReadOnlyList<AccessQuestion> Questions(CheckPhase phase) => phase == CheckPhase.Before

@@ -22,7 +22,8 @@ public static class RuntimeChecks
             .Where(one => one.Map("scheduling", "nodeSelector").ToList() is { Count: > 0 } wanted && !nodes.Any(node => wanted.All(label => node.Label(label.Name) == label.Value.GetString()))).Select(Fields.Name).ToList() is { Count: > 0 } nowhere
             ? Finding.Warning($"{nowhere.Few()}: no node has the labels it asks for, and Pods with it wait for ever", $"kubectl get runtimeclass {nowhere[0]} -o yaml")
             : Finding.Passed($"{classes.Count} classes")))),
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     private static IEnumerable<string> Named(RuntimeFacts facts) =>
         (facts.Policy.IsRead ? facts.Policy.Value.Texts("spec", "runtimeClasses") : [])

@@ -53,5 +53,6 @@ public static class SecurityChecks
         new("FAB-3137", "nobody but the scheduler writes a status", facts => facts.Installation.Outside is { } outside ? Finding.Skipped(outside) : facts.StatusWrite.Judge(
             tried => tried.Refusal is null ? Finding.Failed("this user's write of the policy's status was accepted (tried with --dry-run=server): a status could be made up", "fabrik install") : Finding.Passed("tried with --dry-run=server"),
             () => Finding.Unproven($"there is no OptimizerPolicy {Names.PolicyName} to try it with"))) { Phase = CheckPhase.After, Needs = ["FAB-3135"] },
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 }

@@ -37,7 +37,8 @@ public static class StorageChecks
         new("FAB-3128", "these volumes are for one Pod alone", facts => Of(facts, claims => claims.Where(claim => !claim.Texts("spec", "accessModes").SequenceEqual([OnePod])).Select(Told).ToList() is { Count: > 0 } wide
             ? Finding.Warning($"{wide.Few()}: two Pods on one node could use it at once, and SQLite files do not survive that", "delete the StatefulSet with --cascade=orphan and install again; a claim's access modes do not change")
             : Finding.Passed(OnePod))) { Phase = CheckPhase.After, Needs = ["FAB-3126"] },
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     private static List<JsonElement> Defaults(IReadOnlyList<JsonElement> classes) =>
         [.. classes.Where(one => one.Text("metadata", "annotations", Default) == "true").OrderByDescending(one => one.Time("metadata", "creationTimestamp"))];

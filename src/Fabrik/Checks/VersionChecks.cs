@@ -48,7 +48,8 @@ public static class VersionChecks
             nodes.Where(node => Minor(node.Text("status", "nodeInfo", "kubeletVersion")) is { } kubelet && Minor(facts.Version) - kubelet > KubeletBehind).Select(Fields.Name).ToList() is { Count: > 0 } old
             ? Finding.Warning($"{old.Few()}: Kubernetes does not support that", "upgrade these nodes: kubectl get nodes")
             : Finding.Passed())) { Needs = ["FAB-3011", "FAB-3014"] },
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 
     /// <summary>Of /version; providers write "30+".</summary>
     public static int? Minor(JsonElement version) =>

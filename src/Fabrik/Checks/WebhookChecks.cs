@@ -58,7 +58,8 @@ public static class WebhookChecks
                 ? Finding.Passed(url)
                 : Finding.Failed($"a Job with annotation {Names.Annotations.Gateway}: \"true\" came back without {Names.ClientVariables.OpenAiUrl}: the webhook knows no gateway ({Names.Variables.GatewayUrl}), or no key to sign tokens with",
                     $"kubectl -n {Names.SystemNamespace} get deployment {Names.Objects.Webhook} -o yaml | grep -A1 {Names.Variables.GatewayUrl}"))) { Needs = ["FAB-3085"] },
-    ]) { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
+    ])
+    { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 
     private static string Repair => "fabrik install writes it again";
 

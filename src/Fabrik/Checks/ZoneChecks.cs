@@ -27,5 +27,6 @@ public static class ZoneChecks
             .Select(job => $"{job.Namespace()}/{job.Name()}").ToList() is { Count: > 0 } wrong
             ? Finding.Warning($"{wrong.Few()}: never started, as schedule or zone cannot be read", $"kubectl get cronjob -n {wrong[0].Split('/')[0]} {wrong[0].Split('/')[1]} -o jsonpath='{{.spec.schedule}} {{.spec.timeZone}}'")
             : Finding.Passed($"{jobs.Count} CronJobs"))) { Needs = ["FAB-3111"] },
-    ]) { Needs = [AccessChecks.Answers] };
+    ])
+    { Needs = [AccessChecks.Answers] };
 }

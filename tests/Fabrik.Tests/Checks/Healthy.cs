@@ -125,7 +125,8 @@ internal static class Healthy
     public static readonly GatewayStatus Status = new(
         "gateway-0", "0.1.0+abc", Now, Now.AddHours(-1), false, "2026-08-21",
         [new ProviderStatus("openai", WireFormat.OpenAi, "api.openai.com", ["gpt-*"], [], null, [new KeyStatus("one", 1, false, null, []), new KeyStatus("two", 1, false, null, [])])],
-        new SpoolStatus(1, 0, null, null), true, [], new RunEndsStatus(0, Now)) { Unpriced = [] };
+        new SpoolStatus(1, 0, null, null), true, [], new RunEndsStatus(0, Now))
+    { Unpriced = [] };
 
     public static GatewayFacts Gateways(params GatewayStatus[] statuses) => new(InCluster, null, Reading.Of<IReadOnlyList<GatewayStatus>>(statuses));
 
