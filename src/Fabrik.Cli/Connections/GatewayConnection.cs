@@ -29,8 +29,8 @@ public sealed class GatewayConnection : IDisposable
         if (named.Count == 0 && variable(Names.Variables.GatewayUrl) is { Length: > 0 } told) named = [told];
         if (named.Count == 0)
         {
-            using var client = cluster();
-            named = await OfferedAsync(client, cancel) is { Length: > 0 } offered ? [offered] : throw new CommandException(
+            using var asked = cluster();
+            named = await OfferedAsync(asked, cancel) is { Length: > 0 } offered ? [offered] : throw new CommandException(
                 ExitCode.NotFound, "FAB-1040", "the gateway was not found",
                 $"neither --gateway nor {Names.Variables.GatewayUrl} names it, and ConfigMap {Names.SystemNamespace}/{Names.Objects.ApiDiscovery} has no key {Names.Objects.GatewayAddress}",
                 $"reach it from here with kubectl -n {Names.GatewayNamespace} port-forward service/{Names.Objects.Gateway} 8080, then give --gateway http://127.0.0.1:8080");

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Fabrik.Kubernetes;
 using Fabrik.Tests.EndToEnd;
 
@@ -20,13 +19,13 @@ public sealed class InstallationTests
         var init = await cluster.FabrikAsync("init", "--file", settings, "--profile", "dev");
         init.Code.ShouldBe(0, init.Error);
 
-        var began = Stopwatch.GetTimestamp();
+        var began = TimeProvider.System.GetTimestamp();
         var install = await cluster.FabrikAsync("install", "--file", settings, "--timeout", "240");
         install.Code.ShouldBe(0, install.Error);
         install.Error.TrimEnd().Split('\n')[^1].ShouldStartWith("next: fabrik run");
 
         var run = await cluster.FabrikAsync("run", "--image", "busybox", "--name", "hello", "--", "echo", "hello");
-        var took = Stopwatch.GetElapsedTime(began);
+        var took = TimeProvider.System.GetElapsedTime(began);
         run.Code.ShouldBe(0, run.Error);
         run.Error.ShouldContain("run/hello succeeded");
         var job = await cluster.Client.GetAsync(Kinds.Job, Names.RunsNamespace, "hello", TestContext.Current.CancellationToken);
