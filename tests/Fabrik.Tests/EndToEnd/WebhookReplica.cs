@@ -79,7 +79,7 @@ internal sealed class WebhookReplica : IAsyncDisposable
             using var answer = await client.GetAsync(new Uri(Plain, Names.Paths.Ready));
             return (answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
         }
-        catch (Exception e) when (e is HttpRequestException or ObjectDisposedException)
+        catch (Exception e) when (e is HttpRequestException or ObjectDisposedException or OperationCanceledException)
         {
             return (false, "");
         }
