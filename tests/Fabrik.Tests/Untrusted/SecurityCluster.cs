@@ -9,7 +9,7 @@ using Fabrik.Tests.Support;
 namespace Fabrik.Tests.Untrusted;
 
 /// <summary>An API server, the sandbox's or that of FABRIK_E2E_KUBECONFIG, with what manifests/base/run-security.yaml enforces and without any process of Fabrik.</summary>
-[CollectionDefinition(Collection)]
+[CollectionDefinition(Collection, DisableParallelization = true)] // on one cluster with other tests their webhook would fill in what is tried here
 public sealed class SecurityCluster : IAsyncLifetime, ICollectionFixture<SecurityCluster>
 {
     public const string Collection = "security";
@@ -38,6 +38,8 @@ public sealed class SecurityCluster : IAsyncLifetime, ICollectionFixture<Securit
 
         Kubeconfig = path;
         Client = new KubernetesClient(ClusterConfig.FromKubeconfig(path), TimeProvider.System);
+        if (await AnswersAsync(() => Client.GetAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, Cancel)))
+            Assert.Skip("Fabrik's webhook is registered here and fills in what these tests leave unset: remove it first (kubectl delete mutatingwebhookconfiguration fabrik-webhook)");
         foreach (var item in CustomResources.All.SelectMany(Manifest.Read)) await Client.PatchAsync(Kinds.CustomResourceDefinition, null, (string)item["metadata"]!["name"]!, PatchType.Apply, item, Cancel, Own);
         await Wait.UntilAsync("the custom resources", async () => await AnswersAsync(async () =>
         {
