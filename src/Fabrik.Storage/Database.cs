@@ -92,9 +92,7 @@ public sealed class Database : IDisposable
                     }
                     finally
                     {
-                        // SQLite itself has ended a transaction that met a full or failing disk. Disposing of it would fail, hide why, and leave a connection that begins no other: it gets one to end.
-                        if (transaction.Connection is not null && SQLitePCL.raw.sqlite3_get_autocommit(writer.Handle) != 0) writer.Execute("BEGIN DEFERRED", transaction: transaction);
-                        transaction.Dispose();
+                        End(transaction);
                     }
                 }
                 finally
@@ -147,6 +145,23 @@ public sealed class Database : IDisposable
             {
                 return Trouble;
             }
+        }
+    }
+
+    /// <summary>
+    /// SQLite itself ends a transaction that meets a full or failing disk. Then what disposes of it may fail, would hide why, and leaves a connection that
+    /// begins no other: it gets one to end.
+    /// </summary>
+    private void End(SqliteTransaction transaction)
+    {
+        try
+        {
+            transaction.Dispose();
+        }
+        catch (SqliteException) when (SQLitePCL.raw.sqlite3_get_autocommit(writer.Handle) != 0)
+        {
+            SQLitePCL.raw.sqlite3_exec(writer.Handle, "BEGIN");
+            transaction.Dispose();
         }
     }
 

@@ -61,7 +61,7 @@ public static class InstallCommand
         terminal.Out.WriteLine(options.DryRun
             ? "Nothing was written: the cluster would take all of it."
             : $"Fabrik {InstalledVersion.Own} is {(upgrade ? "upgraded" : "installed")}.");
-        terminal.Error.WriteLine(options.DryRun ? $"next: fabrik {(upgrade ? "upgrade" : "install")}" : $"next: fabrik run --image busybox -n {(settings.Namespaces is [var first, ..] ? first : Names.RunsNamespace)} -- echo hello");
+        terminal.Error.WriteLine(options.DryRun ? $"next: fabrik {(upgrade ? "upgrade" : "install")}" : $"next: fabrik run --image busybox -n {(settings.Namespaces.Count > 0 ? settings.Namespaces[0] : Names.RunsNamespace)} -- echo hello");
     }
 
     private static InstallSettings Settings(ParseResult parsed)

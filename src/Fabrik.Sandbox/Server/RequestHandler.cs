@@ -176,7 +176,7 @@ public sealed partial class RequestHandler(Cluster cluster, Authenticator authen
         if (apply && !context.FieldManagerGiven) throw ApiException.InvalidOptions("PatchOptions", FieldError.Required("fieldManager", "is required for apply patch"));
         if (!apply && http.Request.Query.ContainsKey("force")) throw ApiException.InvalidOptions("PatchOptions", FieldError.Forbidden("force", "may not be specified for non-apply patch"));
         // An apply that makes the object needs the right to create as well.
-        if (apply && request.Subresource.Length == 0 && cluster.Store.Get(request.Type, request.Namespace, request.Name) is null) Authorize(context.Caller, request with { Verb = "create" }, "", "");
+        if (apply && request.Subresource.Length == 0 && cluster.Store.Get(request.Type, request.Namespace, request.Name) is null) Authorize(context.Caller, request with { Verb = "create" }, "", http.Request);
         var change = TypeRules.Patch(request.Type, bytes, media, request.Subresource, context, cluster.Clock.GetUtcNow());
         var (stored, made) = await cluster.Objects.PatchAsync(
             request.Type, request.Namespace, request.Name, request.Subresource, change, track: !apply, mayCreate: apply, context, http.RequestAborted);

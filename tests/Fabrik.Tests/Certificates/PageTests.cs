@@ -30,6 +30,6 @@ public partial class PageTests
         (times.LeafLife, times.Settle, times.KeepOld, times.Look).ShouldBe((TimeSpan.FromDays(90), TimeSpan.FromMinutes(5), TimeSpan.FromHours(1), TimeSpan.FromSeconds(30)));
     }
 
-    [GeneratedRegex("```yaml\n(?<yaml>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex("```yaml\n(?<yaml>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Yaml();
 }

@@ -46,7 +46,7 @@ public sealed class InitTests
         asked.Count.ShouldBeGreaterThanOrEqualTo(4);
         settings.Namespaces.ShouldBe(["ci", "batch"]);
         settings.ProviderKeys["openai"].ShouldBe(new KeySource(Names.ClientVariables.OpenAiKey, null));
-        settings.ProviderKeys.ShouldNotContainKey("anthropic");
+        settings.ProviderKeys.Keys.ShouldBe(["openai"]);
         text.ShouldNotContain("sk-secret");
     }
 

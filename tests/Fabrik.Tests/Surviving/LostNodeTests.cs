@@ -40,7 +40,8 @@ public sealed class LostNodeTests : IAsyncLifetime
 
         foreach (var name in (string[])["ignores", "counts"])
         {
-            var run = await RunAsync(name, one => one.Outcome != Outcome.Running);
+            // The Job's end may be known before its last Pod is.
+            var run = await RunAsync(name, one => one.Outcome != Outcome.Running && one.Attempts == 2);
             (run.Outcome, run.Attempts, run.Arm).ShouldBe((Outcome.Succeeded, 2, Arm.Unassigned), name);
         }
     }

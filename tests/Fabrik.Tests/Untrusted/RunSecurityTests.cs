@@ -9,6 +9,8 @@ namespace Fabrik.Tests.Untrusted;
 [Collection(SecurityCluster.Collection)]
 public sealed class RunSecurityTests(SecurityCluster cluster)
 {
+    private int stored;
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact(Timeout = 300_000)]
@@ -47,7 +49,10 @@ public sealed class RunSecurityTests(SecurityCluster cluster)
     {
         var kind = (string)one["of"]! switch { "Pod" => Kinds.Pod, "Job" => Kinds.Job, _ => Kinds.NetworkPolicy };
         var item = Edited(objects[(string)one["of"]!]!.AsObject(), one["edit"], ns);
-        var name = (string)item["metadata"]!["name"]!;
+
+        // Each of its own name: what was deleted may be there for a moment yet.
+        var name = one["then"] is null ? (string)item["metadata"]!["name"]! : $"run-{stored++}";
+        item["metadata"]!["name"] = name;
         try
         {
             if (one["then"] is null)
@@ -57,8 +62,8 @@ public sealed class RunSecurityTests(SecurityCluster cluster)
             }
 
             await cluster.Client.CreateAsync(kind, ns, item, Cancel);
-            var stored = await cluster.Client.GetAsync(kind, ns, name, Cancel);
-            await cluster.Client.ReplaceAsync(kind, ns, name, Edited(stored.ToNode(), one["then"], ns), Cancel, new WriteOptions { DryRun = true });
+            var known = await cluster.Client.GetAsync(kind, ns, name, Cancel);
+            await cluster.Client.ReplaceAsync(kind, ns, name, Edited(known.ToNode(), one["then"], ns), Cancel, new WriteOptions { DryRun = true });
             return null;
         }
         catch (KubernetesException refused)

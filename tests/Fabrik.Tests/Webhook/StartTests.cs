@@ -50,7 +50,7 @@ public class StartTests
         webhook.WriteKeys("an assignment key that is long enough, surely");
         webhook.WriteTokenKeys("a token key that is long enough, and another");
         webhook.WriteCertificate("late");
-        await webhook.ReadyAsync(client);
+        await webhook.UntilAsync(async () => (await Ready()).Status == 200);
         (await webhook.AddedAsync(client, Names.Annotations.Assignment)).ShouldNotBeNull();
 
         async Task<(int Status, string Body)> Ready()
