@@ -29,6 +29,15 @@ public partial class DocumentTests
             new CheckResult(info.Id, info.Category, info.Title, CheckStatus.Failed, "", "").Anchor.ShouldBe($"{Names.Documents.Troubleshooting}#{info.Id.ToLowerInvariant()}"); // as Markdown makes anchors of headings
     }
 
+    [Fact]
+    public void The_admission_policies_that_are_looked_for_are_those_of_the_manifests()
+    {
+        var shipped = Directory.EnumerateFiles(Path.Combine(TestData.Checkout, "manifests", "base"), "*.yaml").SelectMany(file => Fabrik.Kubernetes.Manifest.Read(File.ReadAllText(file)))
+            .Where(item => item["kind"]?.ToString() == "ValidatingAdmissionPolicy").Select(item => item["metadata"]!["name"]!.ToString());
+
+        SecurityChecks.PolicyNames.ShouldBe(shipped.Order(StringComparer.Ordinal));
+    }
+
     /// <summary>FAB-3nnn are found by checks, and explained where those are.</summary>
     private static bool IsCheck(string id) => id.StartsWith("FAB-3", StringComparison.Ordinal);
 

@@ -19,10 +19,14 @@ public sealed record SecurityFacts(
 public static class SecurityChecks
 {
     private const string Enforce = "pod-security.kubernetes.io/enforce";
+
+    /// <summary>Who refused, in the API server's sentences.</summary>
     private const string PodSecurity = "PodSecurity";
+    private const string AdmissionPolicy = "ValidatingAdmissionPolicy";
 
     /// <summary>What the command installs; the manifests are compared with it.</summary>
-    public static readonly IReadOnlyList<string> PolicyNames = ["fabrik-approval", "fabrik-budgets", "fabrik-status"];
+    public static readonly IReadOnlyList<string> PolicyNames =
+        ["fabrik-approval", "fabrik-budgets", "fabrik-guardrails", "fabrik-run-access", "fabrik-run-egress", "fabrik-run-identity", "fabrik-run-images", "fabrik-run-jobs", "fabrik-run-pods", "fabrik-status"];
 
     public static readonly Category<SecurityFacts> Category = new("pod-security",
     [
@@ -32,7 +36,7 @@ public static class SecurityChecks
                 : Finding.Passed())) { Phase = CheckPhase.After },
         new("FAB-3132", "a privileged Pod is refused", facts => facts.Privileged.Judge(
             tried => tried.Refusal is null ? Finding.Failed($"a privileged Pod was let into namespace {facts.Where}, which is labelled {Enforce}: restricted", "enable the admission plugin PodSecurity of the API server")
-                : tried.Refusal.Contains(PodSecurity, StringComparison.Ordinal) ? Finding.Passed($"in namespace {facts.Where}, by Pod Security")
+                : tried.Refusal.Contains(PodSecurity, StringComparison.Ordinal) || tried.Refusal.Contains(AdmissionPolicy, StringComparison.Ordinal) ? Finding.Passed($"in namespace {facts.Where}")
                 : Finding.Unproven($"it was refused for another reason: {tried.Refusal}"),
             () => Finding.Skipped($"there is no namespace {facts.Where}"))),
         new("FAB-3133", "a Pod that asks for nothing special is let in", facts => facts.Plain.Judge(
