@@ -36,11 +36,12 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services, str
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, timer.Token);
         try
         {
-            var (client, address) = Client(webhook);
+            var (client, address, host) = Client(webhook);
             var separator = address.Query.Length > 0 ? '&' : '?';
             using var message = new HttpRequestMessage(HttpMethod.Post, $"{address}{separator}timeout={webhook.Timeout.TotalSeconds:0}s") { Content = new ByteArrayContent(body) };
             message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
             message.Headers.Accept.ParseAdd("application/json");
+            message.Headers.Host = host; // the name that its certificate must have
             message.Headers.UserAgent.ParseAdd("kube-apiserver-admission");
             using var response = await client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, linked.Token);
             if ((int)response.StatusCode is < 200 or >= 300) throw new WebhookFailedException($"the server answered with status {(int)response.StatusCode}");
@@ -104,22 +105,22 @@ public sealed class WebhookCaller(IReadOnlyDictionary<string, Uri> services, str
         }
     }
 
-    private (HttpClient Client, Uri Address) Client(Webhook webhook)
+    private (HttpClient Client, Uri Address, string? Host) Client(Webhook webhook)
     {
         var config = webhook.ClientConfig;
         var bundle = config.Text("caBundle") ?? "";
-        if (config.Text("url") is { } url) return (clients.GetOrAdd((bundle, ""), Make), new Uri(url));
+        if (config.Text("url") is { } url) return (clients.GetOrAdd((bundle, ""), Make), new Uri(url), null);
         var (ns, name) = (config.Text("service", "namespace") ?? "", config.Text("service", "name") ?? "");
         var port = config.Number("service", "port") ?? 443;
         var key = $"{ns}/{name}:{port}";
         if ((services.GetValueOrDefault(key) ?? resolve?.Invoke(ns, name, port)) is not { } target) throw new WebhookFailedException($"service \"{name}\" not found: nothing stands for {key} here");
-        return (clients.GetOrAdd((bundle, $"{name}.{ns}.svc"), Make), new Uri(target, config.Text("service", "path") ?? "/"));
+        var host = $"{name}.{ns}.svc";
+        return (clients.GetOrAdd((bundle, host), Make), new Uri(target, config.Text("service", "path") ?? "/"), host);
     }
 
     private static HttpClient Make((string Bundle, string Host) key)
     {
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) };
-        if (key.Host.Length > 0) handler.SslOptions.TargetHost = key.Host;
         if (key.Bundle.Length > 0)
         {
             var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
