@@ -52,7 +52,7 @@ internal sealed class InstalledCluster : IAsyncDisposable
 
     public KubernetesClient Connect() => new(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
 
-    public Task<Command> FabrikAsync(params string[] arguments) => Command.RunAsync([.. arguments, "--kubeconfig", Kubeconfig]);
+    public Task<Command> FabrikAsync(params string[] arguments) => Command.RunAsync(["--kubeconfig", Kubeconfig, .. arguments]);
 
     /// <summary>Until the node is ready and volumes can be had: what a cluster has before anybody installs something.</summary>
     public Task ReadyAsync() => Wait.UntilAsync("a node and a storage class", async () =>
