@@ -16,7 +16,11 @@ public sealed class FullSpoolTests
     {
         Assert.SkipUnless(Volume.CanBeMounted, "mounting takes root");
         using var volume = Volume.InMemory(64);
-        await using var bench = await GatewayBench.StartAsync(more: (services, _) => services.AddSingleton(_ => new UsageSpool(Path.Combine(volume.Path, "spool"), TimeProvider.System, NullLogger<UsageSpool>.Instance, 1 << 16)));
+        await using var bench = await GatewayBench.StartAsync(more: (services, spool) =>
+        {
+            Directory.CreateDirectory(spool); // for what else stands there
+            services.AddSingleton(_ => new UsageSpool(Path.Combine(volume.Path, "spool"), TimeProvider.System, NullLogger<UsageSpool>.Instance, 1 << 16));
+        });
         using (var first = await bench.ChatAsync()) first.StatusCode.ShouldBe(HttpStatusCode.OK);
         bench.ApiFails = HttpStatusCode.ServiceUnavailable;
 
