@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Fabrik.Checks;
@@ -42,7 +43,7 @@ internal sealed class FactReader(KubernetesClient client)
         {
             return Reading.Of(await read());
         }
-        catch (Exception e) when (e is KubernetesException or KubeconfigException or CommandException or HttpRequestException or JsonException or TimeoutException)
+        catch (Exception e) when (e is KubernetesException or KubeconfigException or CommandException or HttpRequestException or JsonException or TimeoutException or FormatException or CryptographicException)
         {
             return Reading.Not<T>(State(e), Why(e));
         }

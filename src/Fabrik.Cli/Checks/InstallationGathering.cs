@@ -169,8 +169,8 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         return await FactReader.TryAsync(async () =>
         {
             var secret = await reader.Client.GetAsync(Kinds.Secret, Names.SystemNamespace, Names.Objects.WebhookTlsSecret, ct);
-            if (!secret.Json.At("data", "tls.crt").TryGetBytesFromBase64(out var pem)) throw new CommandException(ExitCode.Error, "FAB-1009", "", $"Secret {Names.SystemNamespace}/{Names.Objects.WebhookTlsSecret} has no tls.crt: the keeper of certificates has not filled it", "");
-            using var kept = X509Certificate2.CreateFromPem(System.Text.Encoding.UTF8.GetString(pem));
+            if (secret.Json.Text("data", "tls.crt") is not { Length: > 0 } base64) throw new CommandException(ExitCode.Error, "FAB-1009", "", $"Secret {Names.SystemNamespace}/{Names.Objects.WebhookTlsSecret} has no tls.crt: the keeper of certificates has not filled it", "");
+            using var kept = X509Certificate2.CreateFromPem(System.Text.Encoding.UTF8.GetString(Convert.FromBase64String(base64)));
             return new ServedCertificate(Facts(kept), $"Secret {Names.SystemNamespace}/{Names.Objects.WebhookTlsSecret}", Untrusted(kept, anchors));
         });
     }
