@@ -32,7 +32,7 @@ public class PlanTests
         (authority.IsAuthority, authority.Until).ShouldBe((true, Now.AddDays(3653)));
         var leaf = CertificateText.Read(state[Place.WebhookLeaf]![Keys.Leaf]).ShouldHaveSingleItem();
         (leaf.IsAuthority, leaf.ForServers, leaf.Until).ShouldBe((false, true, Now.AddDays(90)));
-        leaf.Names.ShouldBe(["fabrik-webhook", "fabrik-webhook.fabrik-system", "fabrik-webhook.fabrik-system.svc", "fabrik-webhook.fabrik-system.svc.cluster.local"]);
+        leaf.Names.ShouldBe(["fabrik-webhook", "fabrik-webhook.fabrik-system", "fabrik-webhook.fabrik-system.svc", "fabrik-webhook.fabrik-system.svc.cluster.local", "localhost"]);
         CertificateText.Read(state[Place.ApiLeaf]![Keys.Leaf])[0].Names.ShouldContain("fabrik-api.fabrik-system.svc");
         using var loaded = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPem(state[Place.WebhookLeaf]![Keys.Leaf]);
         loaded.PublicKey.GetECDsaPublicKey()!.ExportParameters(false).Curve.Oid.Value.ShouldBe("1.2.840.10045.3.1.7") /* P-256 */;
