@@ -78,6 +78,16 @@ public sealed class ClusterFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_certificate_that_its_keeper_has_not_made_yet_is_found_and_ends_no_check()
+    {
+        var client = new JsonObject { ["service"] = new JsonObject { ["namespace"] = Names.SystemNamespace, ["name"] = Names.Objects.Webhook, ["path"] = Names.Paths.MutateJobs } };
+        await cluster.Client.CreateAsync(Kinds.MutatingWebhookConfiguration, null, WebhookRegistration.Configuration(client), Cancel);
+        await cluster.Client.CreateAsync(Kinds.Secret, Names.SystemNamespace, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Secret", ["metadata"] = new JsonObject { ["name"] = Names.Objects.WebhookTlsSecret } }, Cancel);
+
+        (await CheckAsync("--category", "webhook-tls")).With("failed").ShouldBe(["FAB-3061"]);
+    }
+
+    [Fact]
     public async Task A_lease_that_nobody_renews_is_found()
     {
         (await CheckAsync("--category", "optimizer")).Checks["FAB-3261"].Detail.ShouldNotBeNull().ShouldContain("no scheduler has ever led here");
