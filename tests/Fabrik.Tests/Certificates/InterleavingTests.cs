@@ -25,10 +25,35 @@ public class InterleavingTests
         for (var story = 0; story < 4; story++) Tell((seed * 1000) + story, Times);
     }
 
+    [Fact]
+    public void The_same_stories_find_who_does_not_wait_until_everybody_trusts_a_new_authority()
+    {
+        var found = 0;
+        for (var story = 1000; story < 1008; story++)
+        {
+            try
+            {
+                Tell(story, Times with { Settle = TimeSpan.Zero });
+            }
+            catch (ShouldAssertException)
+            {
+                found++;
+            }
+        }
+
+        found.ShouldBeGreaterThan(0);
+    }
+
     private static void Tell(int story, CertificateTimes times)
     {
         var random = new Random(story);
         var world = new World(random, strict: true, times);
+        if (random.Next(4) > 0)
+        {
+            world.Settle();
+            world.Ask(Place.Authority);
+        }
+
         for (var moment = 0; moment < 350; moment++)
         {
             switch (random.Next(40))
@@ -37,7 +62,8 @@ public class InterleavingTests
                 case 1: world.Kill(1); break;
                 case 2: world.Ask(random.Next(2) == 0 ? Place.Authority : Place.WebhookLeaf); break;
                 case 3: world.Pass(TimeSpan.FromHours(random.Next(1, 60))); break;
-                case < 16: world.Pass(TimeSpan.FromSeconds(random.Next(1, 240))); break;
+                case < 12: world.Pass(TimeSpan.FromSeconds(random.Next(1, 30))); break;
+                case < 28: world.HalfTurn(random.Next(2)); break;
                 default: world.Step(random.Next(2)); break;
             }
         }
@@ -160,7 +186,7 @@ public class InterleavingTests
                 Decide(keeper);
             }
 
-            if (random.Next(3) == 0) Look(All.ElementAt(random.Next(All.Count())));
+            if (random.Next(4) == 0) Look(All.ElementAt(random.Next(All.Count())));
             Check();
         }
 
@@ -178,6 +204,7 @@ public class InterleavingTests
                 Decide(keeper);
             }
 
+            if (random.Next(2) == 0) Look(All.ElementAt(random.Next(All.Count())));
             Check();
         }
 
