@@ -48,6 +48,12 @@ public class InterleavingTests
     {
         var random = new Random(story);
         var world = new World(random, strict: true, times);
+        if (random.Next(4) > 0)
+        {
+            world.Settle();
+            world.Ask(Place.Authority);
+        }
+
         for (var moment = 0; moment < 350; moment++)
         {
             switch (random.Next(40))
@@ -56,7 +62,8 @@ public class InterleavingTests
                 case 1: world.Kill(1); break;
                 case 2: world.Ask(random.Next(2) == 0 ? Place.Authority : Place.WebhookLeaf); break;
                 case 3: world.Pass(TimeSpan.FromHours(random.Next(1, 60))); break;
-                case < 16: world.Pass(TimeSpan.FromSeconds(random.Next(1, 240))); break;
+                case < 12: world.Pass(TimeSpan.FromSeconds(random.Next(1, 30))); break;
+                case < 28: world.HalfTurn(random.Next(2)); break;
                 default: world.Step(random.Next(2)); break;
             }
         }
@@ -179,7 +186,7 @@ public class InterleavingTests
                 Decide(keeper);
             }
 
-            if (random.Next(3) == 0) Look(All.ElementAt(random.Next(All.Count())));
+            if (random.Next(4) == 0) Look(All.ElementAt(random.Next(All.Count())));
             Check();
         }
 
@@ -197,6 +204,7 @@ public class InterleavingTests
                 Decide(keeper);
             }
 
+            if (random.Next(2) == 0) Look(All.ElementAt(random.Next(All.Count())));
             Check();
         }
 
