@@ -14,7 +14,9 @@ public sealed class UninstallTests
     {
         await using var cluster = await InstallTests.WithStorageAsync();
         (await InstallTests.InstallAsync(cluster)).Code.ShouldBe(0);
-        var job = await cluster.Client.CreateAsync(Kinds.Job, Names.RunsNamespace, Jobs.Named("long"), None);
+        var manifest = Jobs.Named("long");
+        manifest["spec"]!["activeDeadlineSeconds"] = 3600; // no webhook runs here that would give it one
+        var job = await cluster.Client.CreateAsync(Kinds.Job, Names.RunsNamespace, manifest, None);
 
         var uninstall = await cluster.FabrikAsync("uninstall", "--yes");
 

@@ -15,7 +15,7 @@ public sealed class StartTests : IDisposable
     [InlineData(Names.Variables.DataDirectory, "damaged", "damaged/fabrik.db is damaged", "restore a backup")]
     [InlineData(Names.Variables.Kubeconfig, "nothing-here", "nothing-here", "KUBECONFIG")]
     [InlineData(Names.Variables.PriceBook, "nothing-here", "nothing-here cannot be read as a price book", "It is JSON with")]
-    [InlineData(Names.Variables.AssignmentKeyFile, "nothing-here", "nothing-here cannot be used as the file of assignment keys", Names.Variables.AssignmentKeyFile)]
+    [InlineData(Names.Variables.AssignmentKeyFile, "nowhere/nothing-here", "nothing-here cannot be used as the file of assignment keys", Names.Variables.AssignmentKeyFile)]
     public async Task What_cannot_be_used_is_told_in_one_line_and_ends_with_1(string variable, string file, string what, string next)
     {
         await File.WriteAllTextAsync(In("kubeconfig"), Kubeconfig, TestContext.Current.CancellationToken);
