@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Fabrik.Sandbox.Discovery;
-using Fabrik.Sandbox.Server;
 using Fabrik.Sandbox.Schema;
+using Fabrik.Sandbox.Server;
 using Fabrik.Sandbox.Store;
 using Fabrik.Sandbox.Validation;
 

@@ -31,7 +31,9 @@ public sealed class PermissionTests : IAsyncLifetime
     {
         await client.CreateAsync(Kinds.Namespace, null, new JsonObject
         {
-            ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = "ci", ["labels"] = new JsonObject { [Names.Labels.Enabled] = "true", [Names.Labels.Gateway] = "true" } },
+            ["apiVersion"] = "v1",
+            ["kind"] = "Namespace",
+            ["metadata"] = new JsonObject { ["name"] = "ci", ["labels"] = new JsonObject { [Names.Labels.Enabled] = "true", [Names.Labels.Gateway] = "true" } },
         }, Cancel);
         await client.CreateAsync(Kinds.OptimizerPolicy, null, new JsonObject
         {
@@ -42,7 +44,9 @@ public sealed class PermissionTests : IAsyncLifetime
         }, Cancel);
         await client.CreateAsync(Kinds.Namespace, null, new JsonObject
         {
-            ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = "fenced", ["labels"] = new JsonObject { [Names.Labels.Enabled] = "true", [Names.Labels.Untrusted] = "true" } },
+            ["apiVersion"] = "v1",
+            ["kind"] = "Namespace",
+            ["metadata"] = new JsonObject { ["name"] = "fenced", ["labels"] = new JsonObject { [Names.Labels.Enabled] = "true", [Names.Labels.Untrusted] = "true" } },
         }, Cancel);
         var talking = Jobs.Named("talking");
         talking["metadata"]!["annotations"] = new JsonObject { [Names.Annotations.Peers] = "a" };
@@ -109,11 +113,11 @@ public sealed class PermissionTests : IAsyncLifetime
     {
         string[] accounts = [Names.Objects.Webhook, Names.Objects.Control];
         foreach (var role in Roles().Where(role => accounts.Contains(ManifestFiles.Name(role))))
-        foreach (var rule in role["rules"]!.AsArray())
-        foreach (var group in rule!["apiGroups"]!.AsArray())
-        foreach (var resource in rule["resources"]!.AsArray())
-        foreach (var verb in rule["verbs"]!.AsArray())
-            yield return new Right(ManifestFiles.Name(role), (string)verb!, (string)group!, (string)resource!);
+            foreach (var rule in role["rules"]!.AsArray())
+                foreach (var group in rule!["apiGroups"]!.AsArray())
+                    foreach (var resource in rule["resources"]!.AsArray())
+                        foreach (var verb in rule["verbs"]!.AsArray())
+                            yield return new Right(ManifestFiles.Name(role), (string)verb!, (string)group!, (string)resource!);
     }
 
     private IEnumerable<Right> Used() => heard.Keys.Where(one => one.Allowed).Select(one =>
