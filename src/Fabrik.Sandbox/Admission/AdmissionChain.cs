@@ -55,7 +55,11 @@ public sealed class AdmissionChain(Cluster cluster) : IDisposable
     /// <summary>Built-in checks and the validating webhooks; throws when one of them refuses.</summary>
     public async Task ValidateAsync(AdmissionRequest request, CancellationToken ct)
     {
-        if (request is { Operation: "CREATE", Subresource: "" } && request.Type == BuiltInTypes.Pod) LimitRanges.Check(cluster.Store, request.Namespace!, request.Object!);
+        if (request is { Operation: "CREATE", Subresource: "" } && request.Type == BuiltInTypes.Pod)
+        {
+            LimitRanges.Check(cluster.Store, request.Namespace!, request.Object!);
+            PodSecurity.Check(NamespaceLabels(request)!, request.Object!);
+        }
 
         // Like webhooks, policies are not asked about themselves: a wrong one could not be mended.
         if (request.Type.Group != AdmissionPolicies.Policies.Group) policies.Check(request, NamespaceLabels(request));

@@ -15,18 +15,22 @@ public sealed record SandboxControllersOptions
 /// </summary>
 public static class SandboxControllers
 {
+    /// <summary>As Kubernetes' own controllers call themselves: policies ask who makes the Pods of a Job.</summary>
+    private static readonly Impersonation Manager = new("system:kube-controller-manager", null, ["system:masters"], new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal));
+
     /// <summary>Runs until cancelled. Durations, back-offs and schedules follow the clock given, which may run faster than real time.</summary>
     public static async Task RunAsync(KubernetesClient client, TimeProvider clock, SandboxControllersOptions? options, CancellationToken ct)
     {
         var log = options?.Log ?? NullLogger.Instance;
-        var events = new EventRecorder(client, clock, log);
+        using var own = new KubernetesClient(client.Config with { Impersonate = Manager }, TimeProvider.System);
+        var events = new EventRecorder(own, clock, log);
         try
         {
             await Task.WhenAll(
                 events.RunAsync(ct),
-                new WorkloadController(client, clock, log).RunAsync(ct),
-                new JobController(client, clock, events, log).RunAsync(ct),
-                new CronJobController(client, clock, events, log).RunAsync(ct));
+                new WorkloadController(own, clock, log).RunAsync(ct),
+                new JobController(own, clock, events, log).RunAsync(ct),
+                new CronJobController(own, clock, events, log).RunAsync(ct));
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {

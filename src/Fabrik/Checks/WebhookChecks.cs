@@ -45,10 +45,10 @@ public static class WebhookChecks
                 : Finding.Failed($"a Job tried in namespace {tried.Namespace} came back without {Names.Annotations.Assignment}: the API server does not reach the webhook, does not trust it, or it took longer than 2 s",
                     $"kubectl -n {Names.SystemNamespace} logs deployment/{Names.Objects.Webhook} --tail=50; the API server's log says why it was passed over: failed calling webhook"),
             next: "kubectl auth can-i create namespaces")) { Needs = [Registered] },
-        new("FAB-3086", "a Job that declines comes back untouched", facts => facts.Declined.Judge(
-            tried => tried.Job.Text("metadata", "annotations", Names.Annotations.Assignment) is null && tried.Job.Label(Names.Labels.RunId) is null
+        new("FAB-3086", "a Job that declines is in no arm", facts => facts.Declined.Judge(
+            tried => tried.Job.Label(Names.Labels.Variant) is not { } arm
                 ? Finding.Passed()
-                : Finding.Failed($"a Job with annotation {Names.Annotations.Optimize}: \"false\" came back changed", Repair))) { Needs = ["FAB-3085"] },
+                : Finding.Failed($"a Job with annotation {Names.Annotations.Optimize}: \"false\" came back in arm {arm}", Repair))) { Needs = ["FAB-3085"] },
         new("FAB-3087", "the API server has its answer within half a second", facts => facts.Optimised.Judge(tried => tried.Took < Slow
             ? Finding.Passed($"{tried.Took.TotalMilliseconds:0} ms for the whole request")
             : Finding.Warning($"the whole request took {tried.Took.TotalMilliseconds:0} ms; after 2 s Jobs are created as they came", $"kubectl -n {Names.SystemNamespace} top pods"))) { Needs = ["FAB-3085"] },

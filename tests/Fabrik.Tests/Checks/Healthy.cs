@@ -109,7 +109,7 @@ internal static class Healthy
 
     public static Reading<TriedJob> Tried(bool changed, int millis = 5, string environment = "[]") => Reading.Of(new TriedJob(
         Of("""{"metadata":{"labels":LABELS,"annotations":ANNOTATIONS},"spec":{"template":{"spec":{"containers":[{"env":ENVIRONMENT}]}}}}"""
-            .Replace("LABELS", changed ? "{\"fabrik.dev/run-id\":\"x\"}" : "{}").Replace("ANNOTATIONS", changed ? "{\"fabrik.dev/assignment\":\"x\"}" : "{}").Replace("ENVIRONMENT", environment)), "ci", TimeSpan.FromMilliseconds(millis)));
+            .Replace("LABELS", changed ? "{\"fabrik.dev/run-id\":\"x\",\"fabrik.dev/variant\":\"control\"}" : "{}").Replace("ANNOTATIONS", changed ? "{\"fabrik.dev/assignment\":\"x\"}" : "{}").Replace("ENVIRONMENT", environment)), "ci", TimeSpan.FromMilliseconds(millis)));
 
     public static readonly WebhookFacts Hook = new(
         Reading.Of(Registration()), List("""{"endpoints":[{"conditions":{"ready":true}}]}"""), Tried(true), Tried(false),

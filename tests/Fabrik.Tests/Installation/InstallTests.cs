@@ -37,7 +37,7 @@ public sealed class InstallTests
         var registration = await cluster.Client.GetAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, None);
 
         var entries = registration.Json.Items("webhooks").ToList();
-        entries.Count.ShouldBe(4);
+        entries.Count.ShouldBe(5);
         foreach (var entry in entries) Encoding.UTF8.GetString(entry.At("clientConfig", "caBundle").GetBytesFromBase64()).ShouldBe(authority);
         Fabrik.Certificates.CertificateText.IsUnder(leaf, authority).ShouldBeTrue();
     }

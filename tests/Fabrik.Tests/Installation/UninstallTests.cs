@@ -15,7 +15,7 @@ public sealed class UninstallTests
         await using var cluster = await InstallTests.WithStorageAsync();
         (await InstallTests.InstallAsync(cluster)).Code.ShouldBe(0);
         var manifest = Jobs.Named("long");
-        manifest["spec"]!["activeDeadlineSeconds"] = 3600; // no webhook runs here that would give it one
+        Safe(manifest["spec"]!); // no webhook runs here that would see to it
         var job = await cluster.Client.CreateAsync(Kinds.Job, Names.RunsNamespace, manifest, None);
 
         var uninstall = await cluster.FabrikAsync("uninstall", "--yes");
@@ -27,6 +27,16 @@ public sealed class UninstallTests
         var ns = await cluster.Client.GetAsync(Kinds.Namespace, null, Names.RunsNamespace, None);
         foreach (var label in (string[])[Names.Labels.PartOf, Names.Labels.Enabled, Names.Labels.Gateway]) ns.Label(label).ShouldBeNull();
         await cluster.Client.DeleteAsync(Kinds.Namespace, null, Names.RunsNamespace, None);
+    }
+
+    private static void Safe(JsonNode spec)
+    {
+        var pod = spec["template"]!["spec"]!;
+        spec["activeDeadlineSeconds"] = 3600;
+        pod["automountServiceAccountToken"] = false;
+        pod["securityContext"] = JsonNode.Parse("""{"runAsNonRoot":true,"runAsUser":1000,"runAsGroup":1000,"seccompProfile":{"type":"RuntimeDefault"}}""");
+        pod["containers"]![0]!["securityContext"] = JsonNode.Parse("""{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,"capabilities":{"drop":["ALL"]}}""");
+        pod["containers"]![0]!["resources"] = JsonNode.Parse("""{"requests":{"cpu":"100m","memory":"64Mi"},"limits":{"cpu":"100m","memory":"64Mi"}}""");
     }
 
     [Fact]
