@@ -43,7 +43,7 @@ internal static class Preflight
         catch (IOException e) when (Locked.Contains(e.HResult))
         {
             throw new StorageException(
-                $"{database} is in use by another {role}: two Pods share the volume. Stop one of them (kubectl get pods -A -l {Names.Labels.PartOf}=fabrik) and use a volume of access mode ReadWriteOncePod, which Kubernetes gives to one Pod at a time", e);
+                $"{database} is in use by another {role}: two Pods share the volume. Stop one of them (kubectl get pods -A -l {Names.Labels.Ours}) and use a volume of access mode ReadWriteOncePod, which Kubernetes gives to one Pod at a time", e);
         }
     }
 

@@ -86,6 +86,9 @@ public static class Names
         /// <summary>On a Job that MultiKueue sent to the cluster where it runs.</summary>
         public const string MultiKueueOrigin = "kueue.x-k8s.io/multikueue-origin";
         public const string PartOf = "app.kubernetes.io/part-of";
+
+        /// <summary>Selects everything that belongs to Fabrik.</summary>
+        public const string Ours = $"{PartOf}=fabrik";
         public const string Name = "app.kubernetes.io/name";
         public const string Component = "app.kubernetes.io/component";
 

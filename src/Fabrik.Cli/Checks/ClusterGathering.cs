@@ -12,8 +12,6 @@ internal sealed class ClusterGathering(FactReader reader, CheckSources from, Ins
     private static readonly ResourceKind ServiceMonitor = new("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor", true);
     private static readonly ResourceKind PrometheusRule = new("monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule", true);
     private static readonly ResourceKind Prometheus = new("monitoring.coreos.com", "v1", "prometheuses", "Prometheus", true);
-    private const string PartOf = $"{Names.Labels.PartOf}=fabrik";
-
     public async Task<ZoneFacts> ZonesAsync(CancellationToken ct) => new(
         zone => TimeZones.TryFind(zone, out _), await reader.GetAsync(Kinds.OptimizerPolicy, null, Names.PolicyName, ct), await reader.ListAsync(Kinds.CronJob, null, ct));
 
@@ -29,7 +27,7 @@ internal sealed class ClusterGathering(FactReader reader, CheckSources from, Ins
         return new StorageFacts(
             await installations.InstallationAsync(ct), await reader.ListAsync(Kinds.StorageClass, null, ct),
             await reader.DryRunAsync(Kinds.PersistentVolumeClaim, from.Phase == CheckPhase.Before ? "default" : Names.SystemNamespace, claim, ct),
-            await reader.ListAsync(Kinds.PersistentVolumeClaim, null, ct, PartOf), await reader.ListAsync(Kinds.Node, null, ct));
+            await reader.ListAsync(Kinds.PersistentVolumeClaim, null, ct, Names.Labels.Ours), await reader.ListAsync(Kinds.Node, null, ct));
     }
 
     public async Task<SecurityFacts> SecurityAsync(CancellationToken ct)
@@ -64,7 +62,7 @@ internal sealed class ClusterGathering(FactReader reader, CheckSources from, Ins
 
     public async Task<MetricsFacts> MetricsAsync(CancellationToken ct) => new(
         await reader.ListAsync(Kinds.PodMetrics, null, ct), await reader.GetAsync(Kinds.CustomResourceDefinition, null, "servicemonitors.monitoring.coreos.com", ct),
-        await reader.ListAsync(ServiceMonitor, null, ct, PartOf), await reader.ListAsync(PrometheusRule, null, ct, PartOf), await reader.ListAsync(Prometheus, null, ct), await reader.ListAsync(Kinds.Namespace, null, ct));
+        await reader.ListAsync(ServiceMonitor, null, ct, Names.Labels.Ours), await reader.ListAsync(PrometheusRule, null, ct, Names.Labels.Ours), await reader.ListAsync(Prometheus, null, ct), await reader.ListAsync(Kinds.Namespace, null, ct));
 
     /// <summary>The namespace for runs; before Fabrik is installed one that is made with its label.</summary>
     private async Task<string> RestrictedAsync(CancellationToken ct)

@@ -13,7 +13,6 @@ namespace Fabrik.Cli.Checks;
 /// <summary>Facts about Fabrik itself: objects, processes, what they say of themselves.</summary>
 internal sealed class InstallationGathering(FactReader reader, CheckSources from)
 {
-    private const string PartOf = $"{Names.Labels.PartOf}=fabrik";
     private const int LongestBundle = 1 << 20;
     private const int MostReplicas = 20;
 
@@ -60,7 +59,7 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         Reading<IReadOnlyList<JsonElement>>? unread = null;
         foreach (var ns in (string[])[Names.SystemNamespace, Names.GatewayNamespace])
         {
-            var found = await reader.ListAsync(Kinds.Pod, ns, ct, PartOf);
+            var found = await reader.ListAsync(Kinds.Pod, ns, ct, Names.Labels.Ours);
             if (found.IsRead) pods.AddRange(found.Value);
             else unread ??= found;
         }
@@ -69,7 +68,7 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         return new ControlFacts(
             installation, unread ?? Reading.Of<IReadOnlyList<JsonElement>>(pods),
             report.IsRead ? Reading.Of($"version {report.Value.Version.Split('+')[0]}") : Reading.Not<string>(report.State, report.Why!),
-            await reader.ListAsync(PodDisruptionBudget, null, ct, PartOf));
+            await reader.ListAsync(PodDisruptionBudget, null, ct, Names.Labels.Ours));
     }
 
     public async Task<DatabaseFacts> DatabaseFactsAsync(CancellationToken ct) => new(await DatabaseAsync(ct));
@@ -141,7 +140,7 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         var statuses = new List<GatewayStatus>();
         if (installation.Gateway.IsRead)
         {
-            var pods = await reader.ListAsync(Kinds.Pod, Names.GatewayNamespace, ct, $"app.kubernetes.io/name={Names.Objects.Gateway}");
+            var pods = await reader.ListAsync(Kinds.Pod, Names.GatewayNamespace, ct, $"{Names.Labels.Name}={Names.Objects.Gateway}");
             foreach (var pod in (pods.IsRead ? pods.Value : []).Where(pod => pod.Holds("Ready")).Take(MostReplicas))
             {
                 var told = await reader.RawAsync($"/api/v1/namespaces/{Names.GatewayNamespace}/pods/{pod.Name()}:8080/proxy{Names.Paths.GatewayStatus}", ct);

@@ -7,8 +7,6 @@ namespace Fabrik.Cli.Checks;
 /// <summary>Everything with Fabrik's label, compared with what this version installs.</summary>
 internal static class LeftoverGathering
 {
-    private const string PartOf = $"{Names.Labels.PartOf}=fabrik";
-
     /// <summary>Kinds that any version of Fabrik has installed.</summary>
     public static readonly ResourceKind[] Installed =
     [
@@ -25,7 +23,7 @@ internal static class LeftoverGathering
         var (unknown, unread) = (new List<string>(), new List<string>());
         foreach (var kind in Installed)
         {
-            var found = await reader.ListAsync(kind, null, ct, PartOf);
+            var found = await reader.ListAsync(kind, null, ct, Names.Labels.Ours);
             if (found.State is ReadState.Forbidden or ReadState.Broken) unread.Add(kind.ToString());
             if (!found.IsRead) continue;
             unknown.AddRange(found.Value.Where(item => from.Phase == CheckPhase.Before || !KnownObjects.Has(kind.Kind, item.Namespace(), item.Name())).Select(item => KnownObjects.Key(kind.Kind, item.Namespace(), item.Name())));

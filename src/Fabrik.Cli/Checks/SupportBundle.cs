@@ -19,7 +19,6 @@ internal sealed class SupportBundle(FactReader reader)
 {
     private const int Lines = 500;
     private const int MostEvents = 2000;
-    private const string PartOf = $"{Names.Labels.PartOf}=fabrik";
     private static readonly string[] Ours = [Names.SystemNamespace, Names.GatewayNamespace, Names.RunsNamespace];
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -37,7 +36,7 @@ internal sealed class SupportBundle(FactReader reader)
     public async Task<(int Files, IReadOnlyList<string> Missing)> WriteAsync(string path, CheckBook book, CancellationToken ct)
     {
         var objects = new List<(string File, List<JsonNode?> Items)>();
-        foreach (var kind in LeftoverGathering.Installed) await AddAsync(objects, kind, null, PartOf, ct);
+        foreach (var kind in LeftoverGathering.Installed) await AddAsync(objects, kind, null, Names.Labels.Ours, ct);
         foreach (var kind in Around) await AddAsync(objects, kind, null, null, ct);
         foreach (var ns in Ours)
             foreach (var kind in (ResourceKind[])[Kinds.Pod, Kinds.Job, Kinds.PersistentVolumeClaim, Kinds.Lease, Kinds.Secret]) await AddAsync(objects, kind, ns, null, ct);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Fabrik.Checks;
 using Fabrik.Cli.Installing;
 using Fabrik.Cli.Output;
 using Fabrik.Kubernetes;
@@ -17,7 +18,7 @@ public static class DestroyCommand
             using var cluster = globals.Cluster(parsed, clock);
             var ns = parsed.GetValue(globals.Namespace) ?? Names.RunsNamespace;
             var job = await cluster.GetAsync(Kinds.Job, ns, parsed.GetValue(name)!, cancel);
-            var ended = job.Json.Items("status", "conditions").Any(condition => condition.Text("type") is "Complete" or "Failed" && condition.Text("status") == "True");
+            var ended = job.Json.List("status", "conditions").Any(condition => condition.Text("type") is "Complete" or "Failed" && condition.Text("status") == "True");
             await cluster.DeleteAsync(Kinds.Job, ns, job.Name, cancel, new DeleteOptions { PropagationPolicy = "Background", Preconditions = new Preconditions(Uid: job.Uid) });
             terminal.Out.WriteLine($"job/{job.Name} deleted");
             terminal.Error.WriteLine($"{(ended ? "Its Pods and their logs go with it" : "It had not ended: its Pods are being ended")}; outcome, arm, resources and cost stay on record.\nnext: fabrik show {job.Uid}");

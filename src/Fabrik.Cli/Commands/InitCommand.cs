@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Fabrik.Checks;
 using Fabrik.Cli.Installing;
 using Fabrik.Cli.Output;
 using Fabrik.Installation;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Fabrik.Checks;
 using Fabrik.Cli.Installing;
 using Fabrik.Cli.Output;
 using Fabrik.Kubernetes;
@@ -68,7 +69,7 @@ public static class UninstallCommand
 
     private static string Waiting(KubeObject item)
     {
-        var why = item.Json.Items("status", "conditions").Where(condition => condition.Text("status") == "True" && condition.Text("type")?.StartsWith("Namespace", StringComparison.Ordinal) == true).Select(condition => condition.Text("message")).FirstOrDefault();
+        var why = item.Json.List("status", "conditions").Where(condition => condition.Text("status") == "True" && condition.Text("type")?.StartsWith("Namespace", StringComparison.Ordinal) == true).Select(condition => condition.Text("message")).FirstOrDefault();
         return why is null ? "" : $": {why}";
     }
 }

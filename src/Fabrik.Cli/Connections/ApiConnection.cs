@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Fabrik.Cli.Installing;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Cli.Connections;
@@ -42,9 +43,10 @@ public sealed class ApiConnection : IDisposable
     {
         X509Certificate2Collection? authorities = null;
         PodTunnel? tunnel = null;
-        if (server is null || await DiscoveryAsync(cluster, cancel) is { } offered && SameHost(offered, server))
+        var offered = await cluster.FindAsync(Kinds.ConfigMap, Names.SystemNamespace, Names.Objects.ApiDiscovery, cancel);
+        if (server is null || offered is not null && SameHost(offered, server))
         {
-            var found = await DiscoveryAsync(cluster, cancel) ?? throw new CommandException(
+            var found = offered ?? throw new CommandException(
                 ExitCode.NotFound,
                 "FAB-1010",
                 "Fabrik's API was not found in this cluster",
@@ -100,18 +102,6 @@ public sealed class ApiConnection : IDisposable
             _ => ExitCode.Error,
         };
         return new CommandException(code, id ?? "FAB-1013", title ?? $"Fabrik's API answered {(int)status}", detail ?? "the answer says no more", next ?? "check --server: is it Fabrik's API?");
-    }
-
-    private static async Task<KubeObject?> DiscoveryAsync(KubernetesClient cluster, CancellationToken cancel)
-    {
-        try
-        {
-            return await cluster.GetAsync(Kinds.ConfigMap, Names.SystemNamespace, Names.Objects.ApiDiscovery, cancel);
-        }
-        catch (KubernetesException error) when (error.IsNotFound)
-        {
-            return null;
-        }
     }
 
     /// <summary>Of the reader's ServiceAccount, for the API's audience alone; good for ten minutes.</summary>

@@ -1,6 +1,8 @@
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Fabrik.Checks;
+using Fabrik.Cli.Installing;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes;
 
@@ -106,16 +108,6 @@ public sealed class GatewayConnection : IDisposable
     private static CommandException NoKeys(string why) =>
         new(ExitCode.NotFound, "FAB-1043", "no token can be made for the test", why, "give the gateway's file of keys with --token-key-file, or a virtual key in a file with --key-file: fabrik gateway keys create");
 
-    private static async Task<string?> OfferedAsync(KubernetesClient cluster, CancellationToken cancel)
-    {
-        try
-        {
-            var map = await cluster.GetAsync(Kinds.ConfigMap, Names.SystemNamespace, Names.Objects.ApiDiscovery, cancel);
-            return map.Json.TryGetProperty("data", out var data) && data.TryGetProperty(Names.Objects.GatewayAddress, out var address) ? address.GetString() : null;
-        }
-        catch (KubernetesException e) when (e.IsNotFound)
-        {
-            return null;
-        }
-    }
+    private static async Task<string?> OfferedAsync(KubernetesClient cluster, CancellationToken cancel) =>
+        (await cluster.FindAsync(Kinds.ConfigMap, Names.SystemNamespace, Names.Objects.ApiDiscovery, cancel))?.Json.Text("data", Names.Objects.GatewayAddress);
 }

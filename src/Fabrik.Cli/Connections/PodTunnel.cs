@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Fabrik.Checks;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Cli.Connections;
@@ -34,24 +34,14 @@ public sealed class PodTunnel(KubernetesClient cluster, string ns, string compon
         await foreach (var pod in cluster.ListAsync(Kinds.Pod, ns, ct, new ListOptions { LabelSelector = $"{Names.Labels.Name}={component}" }))
         {
             seen++;
-            if (pod.DeletionTimestamp is not null || !IsReady(pod.Json)) continue;
-            foreach (var container in Items(pod.Json, "spec", "containers"))
-                foreach (var one in Items(container, "ports"))
-                    if (one.TryGetProperty("name", out var name) && name.GetString() == port) return (pod.Name, one.GetProperty("containerPort").GetInt32());
+            if (pod.DeletionTimestamp is not null || !pod.Json.Holds("Ready")) continue;
+            foreach (var container in pod.Json.List("spec", "containers"))
+                foreach (var one in container.List("ports"))
+                    if (one.Text("name") == port) return (pod.Name, one.GetProperty("containerPort").GetInt32());
         }
 
         throw new CommandException(
             ExitCode.Error, "FAB-1114", $"{component} does not serve", seen == 0 ? $"there is no Pod with the label {Names.Labels.Name}={component} in namespace {ns}" : $"none of its {seen} Pods in namespace {ns} is ready",
             seen == 0 ? "fabrik install" : $"kubectl -n {ns} describe pods -l {Names.Labels.Name}={component}");
-    }
-
-    private static bool IsReady(JsonElement pod) => Items(pod, "status", "conditions").Any(condition =>
-        condition.TryGetProperty("type", out var type) && type.GetString() == "Ready" && condition.TryGetProperty("status", out var status) && status.GetString() == "True");
-
-    private static IEnumerable<JsonElement> Items(JsonElement of, params ReadOnlySpan<string> path)
-    {
-        foreach (var name in path)
-            if (of.ValueKind != JsonValueKind.Object || !of.TryGetProperty(name, out of)) return [];
-        return of.ValueKind == JsonValueKind.Array ? of.EnumerateArray() : [];
     }
 }

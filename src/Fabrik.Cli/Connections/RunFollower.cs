@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Fabrik.Checks;
 using Fabrik.Cli.Installing;
 using Fabrik.Cli.Output;
 using Fabrik.Kubernetes;
@@ -71,12 +72,12 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
         }
     }
 
-    private static string? Ended(KubeObject job) => job.Json.Items("status", "conditions").Where(condition => condition.Text("status") == "True").Select(condition => condition.Text("type")).FirstOrDefault(type => type is "Complete" or "Failed");
+    private static string? Ended(KubeObject job) => job.Json.List("status", "conditions").Where(condition => condition.Text("status") == "True").Select(condition => condition.Text("type")).FirstOrDefault(type => type is "Complete" or "Failed");
 
     private static RunEnd Failed(KubeObject job, List<KubeObject> pods)
     {
-        var condition = job.Json.Items("status", "conditions").FirstOrDefault(one => one.Text("type") == "Failed");
-        var terminated = pods.OrderBy(pod => pod.CreationTimestamp).SelectMany(pod => pod.Json.Items("status", "containerStatuses")).Select(status => status.At("state", "terminated")).LastOrDefault(state => state.ValueKind == JsonValueKind.Object && state.Number("exitCode") != 0);
+        var condition = job.Json.List("status", "conditions").FirstOrDefault(one => one.Text("type") == "Failed");
+        var terminated = pods.OrderBy(pod => pod.CreationTimestamp).SelectMany(pod => pod.Json.List("status", "containerStatuses")).Select(status => status.At("state", "terminated")).LastOrDefault(state => state.ValueKind == JsonValueKind.Object && state.Number("exitCode") != 0);
         var code = terminated.ValueKind == JsonValueKind.Object ? terminated.Number("exitCode") : 1;
         var reason = terminated.Text("reason") is { } word and not "Error" ? word : condition.Text("reason");
         return new RunEnd(job, code is > 0 and < 256 ? code : 1, reason);
@@ -85,11 +86,11 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
     /// <summary>Each container's log once, from when it has begun.</summary>
     private void Follow(KubeObject pod, CancellationToken ct)
     {
-        foreach (var status in pod.Json.Items("status", "containerStatuses"))
+        foreach (var status in pod.Json.List("status", "containerStatuses"))
         {
             if (status.At("state", "running").ValueKind != JsonValueKind.Object && status.At("state", "terminated").ValueKind != JsonValueKind.Object) continue;
             var name = status.Text("name")!;
-            if (followed.Add($"{pod.Uid}/{name}")) logs.Add(PrintAsync(pod, name, pod.Json.Items("spec", "containers").Count() > 1 ? $"[{name}] " : "", ct));
+            if (followed.Add($"{pod.Uid}/{name}")) logs.Add(PrintAsync(pod, name, pod.Json.List("spec", "containers").Count() > 1 ? $"[{name}] " : "", ct));
         }
     }
 
@@ -128,9 +129,9 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
 
     private static string? Waiting(KubeObject pod)
     {
-        foreach (var condition in pod.Json.Items("status", "conditions"))
+        foreach (var condition in pod.Json.List("status", "conditions"))
             if (condition.Text("type") == "PodScheduled" && condition.Text("status") == "False") return $"no node yet: {condition.Text("message")}";
-        foreach (var container in pod.Json.Items("status", "containerStatuses"))
+        foreach (var container in pod.Json.List("status", "containerStatuses"))
             if (container.Text("state", "waiting", "reason") is { } reason) return container.Text("state", "waiting", "message") is { Length: > 0 } message ? $"{reason}: {message}" : reason;
         return pod.Json.Text("status", "phase") == "Pending" ? "starting" : null;
     }

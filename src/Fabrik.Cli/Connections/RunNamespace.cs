@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Cli.Installing;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Cli.Connections;
@@ -32,7 +33,7 @@ public sealed record RunNamespace(string Name, string? Project, bool Trusted, Qu
 
     private JsonObject Home()
     {
-        var home = Manifest.Read(Text("namespaces.yaml")).Single(one => (string?)one["metadata"]!["name"] == Names.RunsNamespace);
+        var home = ShippedManifests.Read("base/namespaces.yaml").Single(one => one.Name() == Names.RunsNamespace);
         home["metadata"]!["name"] = Name;
         var labels = home["metadata"]!["labels"]!.AsObject();
         if (Project is not null) labels[Names.Labels.Project] = Project;
@@ -44,7 +45,7 @@ public sealed record RunNamespace(string Name, string? Project, bool Trusted, Qu
 
     private IEnumerable<JsonObject> Of(string file, string kind)
     {
-        foreach (var one in Manifest.Read(Text(file)).Where(one => (string?)one["kind"] == kind && (string?)one["metadata"]!["namespace"] == Names.RunsNamespace))
+        foreach (var one in ShippedManifests.Read("base/" + file).Where(one => one.Kind() == kind && one.Namespace() == Names.RunsNamespace))
         {
             one["metadata"]!["namespace"] = Name;
             yield return one;
@@ -75,11 +76,4 @@ public sealed record RunNamespace(string Name, string? Project, bool Trusted, Qu
     };
 
     private static JsonNode Subject(string kind, string name) => new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = kind, ["name"] = name };
-
-    private static string Text(string file)
-    {
-        using var stream = typeof(RunNamespace).Assembly.GetManifestResourceStream("manifests/base/" + file)!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Checks;
 using Fabrik.Installation;
 using Fabrik.Kubernetes;
 
@@ -36,7 +37,7 @@ internal sealed class Applier(KubernetesClient cluster, bool dryRun)
         while (true)
         {
             var found = await cluster.GetAsync(Kinds.CustomResourceDefinition, null, definition, ct);
-            if (found.Json.Items("status", "conditions").Any(condition => condition.Text("type") == "Established" && condition.Text("status") == "True")) return;
+            if (found.Json.List("status", "conditions").Any(condition => condition.Text("type") == "Established" && condition.Text("status") == "True")) return;
             await Task.Delay(Pause, clock, ct);
         }
     }
@@ -47,7 +48,7 @@ internal sealed class Applier(KubernetesClient cluster, bool dryRun)
         if (await cluster.FindAsync(Kinds.StatefulSet, item.Namespace(), item.Name(), ct) is not { } present || item["spec"]?["volumeClaimTemplates"] is not JsonArray wanted) return;
         foreach (var claim in wanted.OfType<JsonObject>())
         {
-            var old = present.Json.Items("spec", "volumeClaimTemplates").FirstOrDefault(one => one.Text("metadata", "name") == claim.Name());
+            var old = present.Json.List("spec", "volumeClaimTemplates").FirstOrDefault(one => one.Text("metadata", "name") == claim.Name());
             if (old.ValueKind == System.Text.Json.JsonValueKind.Undefined) continue;
             var (have, ask) = (old.Text("spec", "resources", "requests", "storage"), claim["spec"]?["resources"]?["requests"]?["storage"]?.ToString());
             if (have != ask) Notes.Add($"volume {claim.Name()} of {item.Name()} keeps its size of {have}; {ask} would be new: enlarge the claim itself, where its storage class allows that");

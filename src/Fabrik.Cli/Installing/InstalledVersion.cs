@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Fabrik.Checks;
 using Fabrik.Kubernetes;
 using Fabrik.Storage;
 
@@ -17,7 +18,7 @@ internal sealed record InstalledVersion(string Tag, int? Schema)
     public static async Task<InstalledVersion?> ReadAsync(KubernetesClient cluster, CancellationToken ct)
     {
         if (await cluster.FindAsync(Kinds.StatefulSet, Names.SystemNamespace, Names.Objects.Control, ct) is not { } control) return null;
-        var image = control.Json.Items("spec", "template", "spec", "containers").Select(container => container.Text("image")).FirstOrDefault() ?? "";
+        var image = control.Json.List("spec", "template", "spec", "containers").Select(container => container.Text("image")).FirstOrDefault() ?? "";
         var colon = image.LastIndexOf(':');
         var schema = int.TryParse(control.Annotation(Names.Annotations.DatabaseSchema), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : (int?)null;
         return new InstalledVersion(colon > image.LastIndexOf('/') ? image[(colon + 1)..] : "an unknown version", schema);

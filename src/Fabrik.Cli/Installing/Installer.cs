@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Checks;
 using Fabrik.Cli.Output;
 using Fabrik.Installation;
 using Fabrik.Kubernetes;
@@ -149,7 +150,7 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
         var bundle = Objects.Base64(trusted);
         foreach (var entry in (registration["webhooks"] as JsonArray ?? []).OfType<JsonObject>())
         {
-            var known = present?.Json.Items("webhooks").FirstOrDefault(one => one.Text("name") == entry["name"]?.ToString()).Text("clientConfig", "caBundle");
+            var known = present?.Json.List("webhooks").FirstOrDefault(one => one.Text("name") == entry["name"]?.ToString()).Text("clientConfig", "caBundle");
             entry["clientConfig"]!["caBundle"] = known is not null && Trusts(known, trusted) ? known : bundle;
         }
     }

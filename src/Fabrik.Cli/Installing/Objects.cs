@@ -1,27 +1,16 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Fabrik.Checks;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Cli.Installing;
 
-/// <summary>What installing reads of objects: fields that are absent or of another type count as absent.</summary>
+/// <summary>What installing reads of objects beside their fields, as far as it is not in <see cref="Fields"/>.</summary>
 internal static class Objects
 {
-    public const string Selector = $"{Names.Labels.PartOf}=fabrik";
-
-    public static JsonElement At(this JsonElement of, params ReadOnlySpan<string> path)
-    {
-        foreach (var name in path)
-            if (of.ValueKind != JsonValueKind.Object || !of.TryGetProperty(name, out of)) return default;
-        return of;
-    }
-
-    public static string? Text(this JsonElement of, params ReadOnlySpan<string> path) => of.At(path) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
-
-    public static int Number(this JsonElement of, params ReadOnlySpan<string> path) => of.At(path) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out var number) ? number : 0;
-
-    public static IEnumerable<JsonElement> Items(this JsonElement of, params ReadOnlySpan<string> path) => of.At(path) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray() : [];
+    /// <summary>0 where there is none.</summary>
+    public static int Number(this JsonElement of, params ReadOnlySpan<string> path) => of.Whole(path) is >= int.MinValue and <= int.MaxValue and var number ? (int)number : 0;
 
     /// <summary>A key of a Secret's data; null where it is missing, empty or no base64.</summary>
     public static string? Data(this KubeObject secret, string key) =>

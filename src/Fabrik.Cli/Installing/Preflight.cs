@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Fabrik.Checks;
 using Fabrik.Cli.Output;
 using Fabrik.Installation;
 using Fabrik.Kubernetes;

@@ -1,3 +1,4 @@
+using Fabrik.Checks;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Cli.Installing;
@@ -52,9 +53,9 @@ internal sealed class Readiness(KubernetesClient cluster, TimeProvider clock)
         var found = new List<string>();
         await foreach (var pod in cluster.ListAsync(Kinds.Pod, ns, ct, new ListOptions { LabelSelector = $"{Names.Labels.Name}={name}" }))
         {
-            foreach (var condition in pod.Json.Items("status", "conditions"))
+            foreach (var condition in pod.Json.List("status", "conditions"))
                 if (condition.Text("type") == "PodScheduled" && condition.Text("status") == "False" && condition.Text("message") is { } message) found.Add($"{pod.Name}: {message}");
-            foreach (var container in pod.Json.Items("status", "containerStatuses"))
+            foreach (var container in pod.Json.List("status", "containerStatuses"))
             {
                 if (container.Text("state", "waiting", "reason") is { } reason && reason is not ("ContainerCreating" or "PodInitializing"))
                     found.Add($"{pod.Name}/{container.Text("name")}: {reason}{(container.Text("state", "waiting", "message") is { Length: > 0 } why ? $", {why}" : "")}");

@@ -7,6 +7,8 @@ namespace Fabrik.Cli.Installing;
 /// <summary>The checkout's manifests/, embedded, so that the command needs no files beside it.</summary>
 internal static class ShippedManifests
 {
+    private const string Prefix = "manifests/";
+
     /// <summary>What <c>kubectl kustomize manifests/overlays/PROFILE</c> prints, as objects.</summary>
     public static IReadOnlyList<JsonObject> Overlay(string profile) => Kustomization.Render($"overlays/{profile}", Read);
 
@@ -18,9 +20,15 @@ internal static class ShippedManifests
         return items;
     }
 
+    /// <summary>Every object of every overlay.</summary>
+    public static IEnumerable<JsonObject> All() => typeof(ShippedManifests).Assembly.GetManifestResourceNames()
+        .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && !name.EndsWith("kustomization.yaml", StringComparison.Ordinal))
+        .SelectMany(name => Read(name[Prefix.Length..])).Where(item => item["kind"] is not null);
+
+    /// <param name="path">Under manifests/, such as base/runs.yaml.</param>
     public static IReadOnlyList<JsonObject> Read(string path)
     {
-        using var stream = typeof(ShippedManifests).Assembly.GetManifestResourceStream("manifests/" + path) ?? throw new FormatException($"this command has no manifest {path}");
+        using var stream = typeof(ShippedManifests).Assembly.GetManifestResourceStream(Prefix + path) ?? throw new FormatException($"this command has no manifest {path}");
         using var reader = new StreamReader(stream);
         return Manifest.Read(reader.ReadToEnd());
     }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Checks;
 using Fabrik.Cli.Output;
 using Fabrik.Installation;
 using Fabrik.Kubernetes;
@@ -37,7 +38,7 @@ internal sealed class Uninstaller(KubernetesClient cluster, bool keepData, Steps
         {
             try
             {
-                await foreach (var item in cluster.ListAsync(kind.Kind, null, ct, new ListOptions { LabelSelector = Objects.Selector }))
+                await foreach (var item in cluster.ListAsync(kind.Kind, null, ct, new ListOptions { LabelSelector = Names.Labels.Ours }))
                     if (seen.Add(item.Uid ?? $"{kind.Kind} {item.Key}")) found.Add(new Owned(kind.Kind, item));
             }
             catch (KubernetesException e) when (e.IsNotFound || e.Code == 405)
@@ -146,7 +147,7 @@ internal sealed class Uninstaller(KubernetesClient cluster, bool keepData, Steps
         if (ns is Names.SystemNamespace or Names.GatewayNamespace) return null;
         var running = new List<string>();
         await foreach (var job in cluster.ListAsync(Kinds.Job, ns, ct))
-            if (!job.Json.Items("status", "conditions").Any(condition => condition.Text("type") is "Complete" or "Failed" && condition.Text("status") == "True")) running.Add(job.Name);
+            if (!job.Json.List("status", "conditions").Any(condition => condition.Text("type") is "Complete" or "Failed" && condition.Text("status") == "True")) running.Add(job.Name);
         if (running.Count > 0) return $"{running.Count} {(running.Count == 1 ? "Job runs" : "Jobs run")} there ({string.Join(", ", running.Take(3))})";
         var schedules = 0;
         await foreach (var _ in cluster.ListAsync(Kinds.CronJob, ns, ct)) schedules++;
@@ -166,7 +167,7 @@ internal sealed class Uninstaller(KubernetesClient cluster, bool keepData, Steps
     {
         await foreach (var ns in cluster.ListAsync(Kinds.Namespace, null, ct, new ListOptions { LabelSelector = Names.Labels.Enabled }))
         {
-            if (!ns.Json.Items("metadata", "managedFields").Any(entry => entry.Text("manager") == Names.OptInManager)) continue;
+            if (!ns.Json.List("metadata", "managedFields").Any(entry => entry.Text("manager") == Names.OptInManager)) continue;
             var nothing = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = ns.Name } };
             await cluster.PatchAsync(Kinds.Namespace, null, ns.Name, PatchType.Apply, nothing, ct, new WriteOptions { FieldManager = Names.OptInManager, Force = true });
         }

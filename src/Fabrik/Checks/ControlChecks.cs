@@ -39,7 +39,7 @@ public static class ControlChecks
         })) { Needs = ["FAB-3201"] },
         new("FAB-3209", "a node can be drained", facts => facts.Installation.Outside is { } outside ? Finding.Skipped(outside) : facts.Budgets.Judge(budgets =>
             budgets.Where(budget => budget.Whole("status", "disruptionsAllowed") == 0 && budget.Whole("status", "expectedPods") > 0).Select(Fields.Name).ToList() is { Count: > 0 } stuck
-                ? Finding.Warning($"{stuck.Few()} lets no Pod go: kubectl drain waits", $"kubectl get pdb -A -l {Names.Labels.PartOf}=fabrik")
+                ? Finding.Warning($"{stuck.Few()} lets no Pod go: kubectl drain waits", $"kubectl get pdb -A -l {Names.Labels.Ours}")
                 : Finding.Passed())),
     ])
     { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
@@ -48,7 +48,7 @@ public static class ControlChecks
     internal static Finding Rolled(JsonElement workload)
     {
         var (wanted, ready, updated) = (workload.Whole("spec", "replicas") ?? 1, workload.Whole("status", "readyReplicas") ?? 0, workload.Whole("status", "updatedReplicas") ?? 0);
-        var next = $"kubectl -n {workload.Namespace()} get pods -l app.kubernetes.io/name={workload.Name()}";
+        var next = $"kubectl -n {workload.Namespace()} get pods -l {Names.Labels.Name}={workload.Name()}";
         if (workload.Whole("metadata", "generation") > (workload.Whole("status", "observedGeneration") ?? 0)) return Finding.Failed("the cluster has not looked at its last change yet", next);
         return ready == 0 ? Finding.Failed($"none of {wanted} replicas is ready", next)
             : ready < wanted ? Finding.Failed($"{ready} of {wanted} replicas are ready", next)

@@ -11,7 +11,7 @@ public sealed record LeftoverFacts(IReadOnlyList<string> Unknown, IReadOnlyList<
 /// <summary>What stands about and belongs to nothing.</summary>
 public static class LeftoverChecks
 {
-    private static readonly string List = $"kubectl get all,configmap,secret -A -l {Names.Labels.PartOf}=fabrik";
+    private static readonly string List = $"kubectl get all,configmap,secret -A -l {Names.Labels.Ours}";
 
     public static readonly Category<LeftoverFacts> Category = new("leftovers",
     [

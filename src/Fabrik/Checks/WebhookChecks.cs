@@ -38,7 +38,7 @@ public static class WebhookChecks
             ? Finding.Skipped("the webhook is registered by its address, without a Service")
             : facts.Endpoints.Judge(slices => slices.SelectMany(slice => slice.List("endpoints")).Count(endpoint => endpoint.At("conditions", "ready").ValueKind != JsonValueKind.False) is var ready and > 0
                 ? Finding.Passed($"{ready} ready")
-                : Finding.Failed("the Service has no ready endpoint: every Job is created as it came", $"kubectl -n {Names.SystemNamespace} get pods -l app.kubernetes.io/name={Names.Objects.Webhook}"))) { Needs = [Registered] },
+                : Finding.Failed("the Service has no ready endpoint: every Job is created as it came", $"kubectl -n {Names.SystemNamespace} get pods -l {Names.Labels.Name}={Names.Objects.Webhook}"))) { Needs = [Registered] },
         new("FAB-3085", "a canary Job is really changed", facts => facts.Optimised.Judge(
             tried => tried.Job.Text("metadata", "annotations", Names.Annotations.Assignment) is not null && tried.Job.Label(Names.Labels.RunId) is not null
                 ? Finding.Passed($"in namespace {tried.Namespace}, with --dry-run=server")

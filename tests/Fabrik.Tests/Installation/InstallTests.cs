@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Fabrik.Checks;
 using Fabrik.Cli.Installing;
 using Fabrik.Installation;
 using Fabrik.Kubernetes;
@@ -36,7 +37,7 @@ public sealed class InstallTests
         var leaf = (await cluster.Client.GetAsync(Kinds.Secret, Names.SystemNamespace, Names.Objects.WebhookTlsSecret, None)).Data("tls.crt")!;
         var registration = await cluster.Client.GetAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, None);
 
-        var entries = registration.Json.Items("webhooks").ToList();
+        var entries = registration.Json.List("webhooks").ToList();
         entries.Count.ShouldBe(5);
         foreach (var entry in entries) Encoding.UTF8.GetString(entry.At("clientConfig", "caBundle").GetBytesFromBase64()).ShouldBe(authority);
         Fabrik.Certificates.CertificateText.IsUnder(leaf, authority).ShouldBeTrue();
