@@ -39,6 +39,7 @@ public static class CronJobsExtensions
         services.AddSingleton<BudgetStore>();
         services.AddSingleton<BudgetTurn>();
         services.AddSingleton<PeerTurn>();
+        services.AddSingleton(services => ActivatorUtilities.CreateInstance<ClaimTurn>(services, options.ClusterClock));
         services.AddScheduledTasks(options);
         services.AddFabrikEndpoint(options);
         return services;
@@ -76,6 +77,7 @@ public static class CronJobsExtensions
             quartz.Every<ApplyDecisions>(options.Pace(ApplyDecisions.Interval));
             quartz.Every<WatchBudgets>(WatchBudgets.Interval);
             quartz.Every<LinkPeers>(LinkPeers.Interval);
+            quartz.Every<ClaimVolumes>(ClaimVolumes.Interval);
             quartz.Every<ForgetCalls>(ForgetCalls.Interval);
             quartz.Every<WatchStorage>(WatchStorage.Interval);
         });

@@ -35,7 +35,7 @@ internal sealed class WebhookMetrics : IDisposable
             Names.Metrics.WebhookReviewDuration, "s", "Time from the first byte of a review to the last of its answer", tags: null,
             new InstrumentAdvice<double> { HistogramBucketBoundaries = Durations });
         warnings = meter.CreateCounter<long>(Names.Metrics.WebhookWarnings, "{review}", "Reviews that left a Job as it came because of a doubt, by reason");
-        skipped = meter.CreateCounter<long>(Names.Metrics.WebhookSkipped, "{review}", "Reviews in which a change meant for the Job could not be put on, or the gateway not be as it asked, by reason");
+        skipped = meter.CreateCounter<long>(Names.Metrics.WebhookSkipped, "{review}", "Reviews in which a change meant for the Job could not be put on, or the gateway or the volume to resume from not be as it asked, by reason");
         refused = meter.CreateCounter<long>(Names.Metrics.WebhookRefused, "{request}", "Requests that were no review, by HTTP status");
         meter.CreateObservableGauge(Names.Metrics.WebhookSnapshotAge, () => Seconds(snapshots.Staleness), "s", "Silence of the watches that decide arms; +Inf before the first snapshot");
         meter.CreateObservableGauge(
@@ -57,6 +57,7 @@ internal sealed class WebhookMetrics : IDisposable
         durations.Record(duration.TotalSeconds);
         if (AdmissionReasons.IsDoubt(outcome.Reason)) warnings.Add(1, Tag("reason", outcome.Reason));
         if (outcome.Skipped is { } why) skipped.Add(1, Tag("reason", why));
+        if (outcome.Resume is { } resume) skipped.Add(1, Tag("reason", resume));
     }
 
     /// <summary>When each certificate that this replica keeps ends; empty while it keeps none.</summary>

@@ -4,17 +4,17 @@ using Fabrik.Kubernetes;
 
 namespace Fabrik.CronJobs.Decisions;
 
-/// <summary>Events on Fabrik's own objects, for kubectl describe.</summary>
+/// <summary>Events for kubectl describe.</summary>
 internal static class Told
 {
     /// <param name="ns">Where the Event stands.</param>
     /// <param name="name">Who tells the same again uses the same.</param>
-    /// <param name="about">What it is about, beside its API version.</param>
+    /// <param name="about">What it is about; without an API version an object of Fabrik's own.</param>
     /// <exception cref="KubernetesException">It was told before, or the API server does not take it.</exception>
     public static Task EventAsync(KubernetesClient cluster, string ns, string name, JsonObject about, bool isWarning, string reason, string? message, DateTimeOffset at, CancellationToken ct)
     {
         var time = at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-        about["apiVersion"] = Names.ApiVersion;
+        about["apiVersion"] ??= Names.ApiVersion;
         return cluster.CreateAsync(Kinds.Event, ns, new JsonObject
         {
             ["apiVersion"] = "v1",

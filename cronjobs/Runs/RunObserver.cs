@@ -26,7 +26,7 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     private const string JobEvents = "involvedObject.kind=Job";
 
     // Read at once, so that a wrong file is found at start.
-    private readonly AssignmentKeys? keys = Keys(options.AssignmentKeyFile);
+    private readonly AssignmentKeys? keys = Read(options.AssignmentKeyFile);
     private readonly Lock gate = new();
     private Session? session;
 
@@ -37,7 +37,10 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     public (IReadOnlyCollection<KubeObject> Jobs, IReadOnlyCollection<KubeObject> Namespaces)? Known =>
         session is { } running && Synchronised ? ([.. running.Jobs.Items.Values], [.. running.Namespaces.Items.Values]) : null;
 
-    private static AssignmentKeys? Keys(string? file)
+    /// <summary>What the webhook signs with; null where none are given.</summary>
+    public AssignmentKeys? Keys => keys;
+
+    private static AssignmentKeys? Read(string? file)
     {
         if (file is null) return null;
         try

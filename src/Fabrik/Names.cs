@@ -110,6 +110,12 @@ public static class Names
         /// <summary>On a Job: its Pods may talk to each other and to those of the Jobs of its namespace that say the same.</summary>
         public const string Peers = "fabrik.dev/peers";
 
+        /// <summary>
+        /// On a Job: the size of a volume that outlives its Pods, as a quantity. It is at <see cref="Paths.Resume"/> in each ordinary container and goes with the Job. Read once, when
+        /// the Job is created.
+        /// </summary>
+        public const string Resume = "fabrik.dev/resume";
+
         /// <summary>On a namespace: comma-separated projects that its Jobs may name.</summary>
         public const string Projects = "fabrik.dev/projects";
 
@@ -139,6 +145,8 @@ public static class Names
 
         /// <summary>0 to 1, for each attempt.</summary>
         public const string SandboxFailureRate = "sandbox.fabrik.dev/failure-rate";
+
+        /// <summary>This and <see cref="SandboxEvict"/> may be lists with commas: for the first Pod of a Job, the second, and the last for all further ones.</summary>
         public const string SandboxExitCode = "sandbox.fabrik.dev/exit-code";
 
         /// <summary>What it writes, as it is.</summary>
@@ -146,6 +154,11 @@ public static class Names
 
         /// <summary>"true" or the fraction of its duration after which the node evicts it.</summary>
         public const string SandboxEvict = "sandbox.fabrik.dev/evict";
+
+        /// <summary>
+        /// A path in a volume of a claim: it keeps there how far it has come, and the next Pod with the claim goes on from there and says so in its log.
+        /// </summary>
+        public const string SandboxCheckpoint = "sandbox.fabrik.dev/checkpoint";
 
         /// <summary>Calls of models that it makes: how many and of which, as <c>3 gpt-5-mini</c>. Real ones, with the address and key in its environment.</summary>
         public const string SandboxModelCalls = "sandbox.fabrik.dev/model-calls";
@@ -281,6 +294,9 @@ public static class Names
         /// <summary>How many Jobs the tests create while everything else fails.</summary>
         public const string StormJobs = "FABRIK_STORM_JOBS";
 
+        /// <summary>In each ordinary container of a Job with <see cref="Annotations.Resume"/>: <see cref="Paths.Resume"/>. Without it there is no such volume.</summary>
+        public const string ResumeDirectory = "FABRIK_RESUME_DIR";
+
         /// <summary>Set in every Pod by Kubernetes: where the API server is.</summary>
         public const string KubernetesServiceHost = "KUBERNETES_SERVICE_HOST";
         public const string KubernetesServicePort = "KUBERNETES_SERVICE_PORT";
@@ -333,6 +349,9 @@ public static class Names
         /// <summary>Of a kubelet, without disks and networks; reached through the API server behind /api/v1/nodes/NAME/proxy.</summary>
         public const string KubeletSummary = "/stats/summary?only_cpu_and_memory=true";
         public const string OpenApi = "/openapi/v1.json";
+
+        /// <summary>In containers: where the volume is that outlives a Pod.</summary>
+        public const string Resume = "/fabrik/resume";
 
         /// <summary>Directory in every Pod with token, ca.crt and namespace.</summary>
         public const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -484,6 +503,9 @@ public static class Names
         /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
         public const string TmpVolume = "fabrik-tmp";
         public const string GateContainer = "fabrik-gate";
+
+        /// <summary>In Jobs: the volume that outlives their Pods. Its claim has this name too, a dash and the run's id.</summary>
+        public const string ResumeVolume = "fabrik-resume";
 
         /// <summary>In <see cref="GatewayNamespace"/>: Secret with a key of its data for each provider key.</summary>
         public const string ProviderKeys = "fabrik-provider-keys";

@@ -12,10 +12,10 @@ public static class MatchConditions
 {
     private static readonly Dictionary<string, Func<JsonObject?, bool>> Known = new(StringComparer.Ordinal)
     {
-        [Normal(WebhookRegistration.Condition(enabled: true, gateway: false))] = content => Optimize(content) != "false" || Gateway(content) == "true",
-        [Normal(WebhookRegistration.Condition(enabled: false, gateway: false))] = content => Optimize(content) == "true" || Gateway(content) == "true",
-        [Normal(WebhookRegistration.Condition(enabled: false, gateway: true))] = content => Optimize(content) == "true" || Gateway(content) != "false",
-        [Normal(WebhookRegistration.Condition(enabled: true, gateway: true))] = content => Optimize(content) != "false" || Gateway(content) != "false",
+        [Normal(WebhookRegistration.Condition(enabled: true, gateway: false))] = content => Optimize(content) != "false" || Gateway(content) == "true" || Resumes(content),
+        [Normal(WebhookRegistration.Condition(enabled: false, gateway: false))] = content => Optimize(content) == "true" || Gateway(content) == "true" || Resumes(content),
+        [Normal(WebhookRegistration.Condition(enabled: false, gateway: true))] = content => Optimize(content) == "true" || Gateway(content) != "false" || Resumes(content),
+        [Normal(WebhookRegistration.Condition(enabled: true, gateway: true))] = content => Optimize(content) != "false" || Gateway(content) != "false" || Resumes(content),
         ["true"] = _ => true,
     };
 
@@ -25,6 +25,8 @@ public static class MatchConditions
     private static string? Optimize(JsonObject? content) => content.Text("metadata", "annotations", Names.Annotations.Optimize);
 
     private static string? Gateway(JsonObject? content) => content.Text("metadata", "annotations", Names.Annotations.Gateway);
+
+    private static bool Resumes(JsonObject? content) => content.Text("metadata", "annotations", Names.Annotations.Resume) is not null;
 
     private static string Normal(string expression) => string.Concat(expression.Where(c => !char.IsWhiteSpace(c)));
 }

@@ -40,6 +40,9 @@ public sealed record PodNeeds
 
     public string? Log { get; init; }
 
+    /// <summary>The path at which it keeps how far it has come.</summary>
+    public string? Checkpoint { get; init; }
+
     /// <summary>What becomes of an attempt, counted from 0.</summary>
     /// <param name="attempt">Number of restarts before it.</param>
     /// <param name="memoryLimit">Bytes; null: none.</param>

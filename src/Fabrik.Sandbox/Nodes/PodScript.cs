@@ -47,6 +47,13 @@ internal sealed class PodScript
 
     public string Main => main;
 
+    /// <summary>How much of its work is done.</summary>
+    public TimeSpan Done(DateTimeOffset now)
+    {
+        var passed = EvictionOr(now) - running;
+        return passed < TimeSpan.Zero ? TimeSpan.Zero : passed < needs.Duration ? passed : needs.Duration;
+    }
+
     public PodMoment At(DateTimeOffset now)
     {
         if (now < pulled) return Waiting("creating", inits.Count > 0 ? "PodInitializing" : "ContainerCreating", null, pulled, now);

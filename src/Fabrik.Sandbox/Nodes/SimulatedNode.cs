@@ -41,6 +41,7 @@ public sealed class SimulatedNode : IDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly WorkQueue queue;
     private readonly Informer pods;
+    private readonly ClaimFiles claims;
     private readonly ConcurrentDictionary<string, Play> plays = new();
     private readonly ConcurrentDictionary<string, int> podsOfJob = new();
 
@@ -62,6 +63,7 @@ public sealed class SimulatedNode : IDisposable
             FieldSelector = options.Schedules ? null : $"spec.nodeName={world.Node.Name}",
             Logger = options.Log,
         });
+        claims = new ClaimFiles(client, options.Log, OnClaim);
     }
 
     /// <summary>Registers the node and plays Pods until cancelled. The clock may run faster than real time.</summary>
@@ -71,7 +73,8 @@ public sealed class SimulatedNode : IDisposable
         try
         {
             await node.objects.RegisterAsync(ct);
-            var running = Task.WhenAll(node.objects.KeepAliveAsync(ct), node.events.RunAsync(ct), node.uploads.RunAsync(ct), node.pods.RunAsync(ct));
+            var running = Task.WhenAll(node.objects.KeepAliveAsync(ct), node.events.RunAsync(ct), node.uploads.RunAsync(ct), node.claims.RunAsync(ct), node.pods.RunAsync(ct));
+            await node.claims.WaitForSyncAsync(ct);
             await node.pods.WaitForSyncAsync(ct);
             await Task.WhenAll(running, node.queue.RunAsync(8, ct));
         }
@@ -103,6 +106,13 @@ public sealed class SimulatedNode : IDisposable
         // Pods that were here before this process keep their place.
         if (pod.Json.Text("spec", "nodeName") == world.Node.Name && !Ended(pod)) capacity.Take(uid, PodRequest.Of(pod), always: true);
         queue.Add(pod.Key);
+    }
+
+    private void OnClaim(string key)
+    {
+        var known = pods.Items;
+        foreach (var pod in waiting.Keys)
+            if (known.TryGetValue(pod, out var found) && ClaimFiles.Of(found).Contains(key)) queue.Add(pod);
     }
 
     private async Task<TimeSpan?> SyncAsync(string key, CancellationToken ct)
@@ -144,10 +154,13 @@ public sealed class SimulatedNode : IDisposable
     {
         if (!options.Schedules || pod.Json.Text("spec", "schedulerName") is { } other && other != Scheduler) return false;
         if (pod.Json.Items("spec", "schedulingGates").Any()) return false;
-        var obstacle = NodeFit.Obstacle(pod, world.Node, objects.Labels) ?? capacity.Take(uid, PodRequest.Of(pod));
+        var obstacle = claims.Missing(pod) ?? NodeFit.Obstacle(pod, world.Node, objects.Labels) ?? capacity.Take(uid, PodRequest.Of(pod));
         if (obstacle is not null)
         {
+            // A claim that came before this was written down found nobody to wake.
+            var missing = claims.Missing(pod) is not null;
             waiting[pod.Key] = pod.CreationTimestamp ?? default;
+            if (missing && claims.Missing(pod) is null) queue.Add(pod.Key);
             await UnschedulableAsync(pod, NodeFit.Sentence(obstacle), ct);
             return false;
         }
@@ -198,8 +211,8 @@ public sealed class SimulatedNode : IDisposable
         var owner = pod.Json.Controller("Job")?.Uid;
         var ordinal = owner is null ? 0 : podsOfJob.AddOrUpdate(owner, 0, (_, before) => before + 1);
         var bound = (assignedBefore ? pod.Json.Time("status", "startTime") : null) ?? clock.GetUtcNow();
-        var needs = Needs.Of(pod, world, ordinal);
-        return new Play(new PodScript(pod, needs, bound), needs.Log);
+        var needs = claims.Resumed(pod, Needs.Of(pod, world, ordinal));
+        return new Play(new PodScript(pod, needs, bound), needs);
     }
 
     private async Task<TimeSpan?> PlayAsync(KubeObject pod, string uid, Play play, CancellationToken ct)
@@ -213,6 +226,7 @@ public sealed class SimulatedNode : IDisposable
             Tell(pod, play, moment);
         }
 
+        if (moment.Ended) Keep(pod, play, now);
         if (!moment.Ended) return moment.Next - clock.GetUtcNow() is { } wait ? wait > TimeSpan.Zero ? wait : TimeSpan.FromMilliseconds(1) : null;
         Release(uid);
         return null;
@@ -227,7 +241,7 @@ public sealed class SimulatedNode : IDisposable
         {
             foreach (var (reason, message) in new[] { ("Pulled", "Container image already present on machine and can be accessed by the pod"), ("Created", "Container created"), ("Started", "Container started") })
                 events.Tell(pod, Kubelet, "Normal", reason, message, field, world.Node.Name);
-            if (play.Log is { } log)
+            if (play.Needs.Log is { } log)
             {
                 uploads.Log(pod, play.Script.Main, log, false);
                 options.OnLog?.Invoke(pod, play.Script.Main, log);
@@ -282,8 +296,21 @@ public sealed class SimulatedNode : IDisposable
 
     private void Forget(KubeObject pod, string uid)
     {
-        if (plays.TryRemove(uid, out var play)) Use(pod, play, ended: true);
+        if (plays.TryRemove(uid, out var play))
+        {
+            Use(pod, play, ended: true);
+            Keep(pod, play, clock.GetUtcNow());
+        }
+
         Release(uid);
+    }
+
+    /// <summary>What it has done until it ended or was taken away stays in its claim.</summary>
+    private void Keep(KubeObject pod, Play play, DateTimeOffset now)
+    {
+        if (play.Kept) return;
+        play.Kept = true;
+        claims.Keep(pod, play.Needs, play.Script.Done(now));
     }
 
     /// <summary>Tells what the containers use from now on, or that they have ended.</summary>
@@ -307,15 +334,17 @@ public sealed class SimulatedNode : IDisposable
 
     private static bool Ended(KubeObject pod) => pod.Json.Text("status", "phase") is "Succeeded" or "Failed";
 
-    private sealed class Play(PodScript script, string? log)
+    private sealed class Play(PodScript script, PodNeeds needs)
     {
         public PodScript Script => script;
 
-        public string? Log => log;
+        public PodNeeds Needs => needs;
 
         public string? Stage { get; set; }
 
         public int Attempts { get; set; }
+
+        public bool Kept { get; set; }
 
         /// <summary>That the last attempt has ended was told.</summary>
         public bool Over { get; set; }

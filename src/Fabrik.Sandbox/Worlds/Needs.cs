@@ -19,7 +19,7 @@ internal static class Needs
         var needs = new PodNeeds { Key = $"{family}/{ordinal}", Unpullable = images.Exists(Missing) };
         var rule = world.Rules.FirstOrDefault(rule => rule.Matches(pod, images));
         needs = rule is not null ? Apply(rule, needs, family, containers) : CommandGuess.Apply(containers.FirstOrDefault(), needs);
-        return Annotated(pod, needs);
+        return Annotated(pod, needs, ordinal);
     }
 
     private static PodNeeds Apply(NeedRule rule, PodNeeds needs, string family, List<JsonElement> containers)
@@ -53,21 +53,24 @@ internal static class Needs
     }
 
     /// <summary>Annotations that cannot be read count as absent.</summary>
-    private static PodNeeds Annotated(KubeObject pod, PodNeeds needs)
+    private static PodNeeds Annotated(KubeObject pod, PodNeeds needs, int ordinal)
     {
         if (pod.Annotation(Names.Annotations.SandboxDuration) is { } duration && Span(duration) is { } span) needs = needs with { Duration = span };
         if (NodeCapacity.Amount(pod.Annotation(Names.Annotations.SandboxMemory)) is { } memory) needs = needs with { Memory = memory };
         if (Number(pod.Annotation(Names.Annotations.SandboxFailureRate)) is { } rate) needs = needs with { FailureRate = rate };
-        if (Number(pod.Annotation(Names.Annotations.SandboxExitCode)) is { } code) needs = needs with { ExitCode = (int)Math.Clamp(code, 0, 255) };
+        if (Number(InTurn(pod.Annotation(Names.Annotations.SandboxExitCode), ordinal)) is { } code) needs = needs with { ExitCode = (int)Math.Clamp(code, 0, 255) };
         if (pod.Annotation(Names.Annotations.SandboxLog) is { } log) needs = needs with { Log = log };
         if (pod.Annotation(Names.Annotations.SandboxUnpullable) == "true") needs = needs with { Unpullable = true };
-        return pod.Annotation(Names.Annotations.SandboxEvict) switch
+        if (pod.Annotation(Names.Annotations.SandboxCheckpoint) is { } checkpoint) needs = needs with { Checkpoint = checkpoint };
+        return InTurn(pod.Annotation(Names.Annotations.SandboxEvict), ordinal) switch
         {
             null or "false" => needs,
             "true" => needs with { EvictedAt = 0.5 },
             var part => Number(part) is { } fraction ? needs with { EvictedAt = Math.Clamp(fraction, 0, 1) } : needs,
         };
     }
+
+    private static string? InTurn(string? list, int ordinal) => list?.Split(',', StringSplitOptions.TrimEntries) is { } turns ? turns[Math.Min(ordinal, turns.Length - 1)] : null;
 
     private static TimeSpan? Span(string text) =>
         Number(text) is { } seconds ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, 10_000_000)) : GoDuration.TryParse(text, out var span, out _) && span >= TimeSpan.Zero ? span : null;

@@ -20,6 +20,7 @@ public enum AdmissionResult
 /// <param name="Arm">Drawn now; null where none was.</param>
 /// <param name="Change">Of the arm.</param>
 /// <param name="Skipped">First reason for which a change that was meant for the Job could not be put on, or the gateway could not be what the Job asked.</param>
+/// <param name="Resume">Why the volume that the Job asked for was not given to it, or what its author must see to.</param>
 /// <param name="Message">What was wrong with a bad request, and what to send instead.</param>
 public readonly record struct AdmissionOutcome(
     AdmissionResult Result,
@@ -29,4 +30,5 @@ public readonly record struct AdmissionOutcome(
     Arm? Arm = null,
     string? Change = null,
     string? Skipped = null,
+    string? Resume = null,
     string? Message = null);

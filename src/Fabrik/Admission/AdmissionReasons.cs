@@ -9,7 +9,7 @@ public static class AdmissionReasons
     /// <summary>It is in the gateway and not optimised: a run id and its token, no arm.</summary>
     public const string Identified = "identified";
 
-    /// <summary>It is neither optimised nor in the gateway: it got the defaults of runs, and a run id.</summary>
+    /// <summary>It is neither optimised nor in the gateway: it got the defaults of runs or a volume to resume from, and a run id.</summary>
     public const string Secured = "secured";
     public const string CopyReassigned = "copy-reassigned";
     public const string CopyRestored = "copy-restored";
@@ -60,6 +60,14 @@ public static class AdmissionReasons
 
     // What a Job asked of the gateway was not given.
     public const string ProjectNotListed = "project-not-listed";
+
+    // What a Job asked of a volume to resume from was not given: the size is none or out of bounds, several Pods would share it, its name or path is taken.
+    public const string ResumeSize = "resume-size";
+    public const string ResumeShared = "resume-shared";
+    public const string ResumeTaken = "resume-taken";
+
+    /// <summary>It was given, but the Pod's group was not set, as that would be a change to other volumes.</summary>
+    public const string ResumeGroup = "resume-group";
 
     public static bool IsDoubt(string reason) => reason is UnknownNamespace or MalformedJob or DuplicateNames or TooLarge or InvalidResult or Unexpected;
 }

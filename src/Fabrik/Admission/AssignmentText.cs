@@ -29,6 +29,12 @@ internal static class AssignmentText
             Changes(writer, "experiments"u8, draw.Experiments);
             Changes(writer, "applied"u8, draw.Applied);
             Written(writer, path, job);
+            if (job.Resume is { } resume)
+            {
+                writer.WritePropertyName("resume"u8);
+                writer.WriteRawValue(resume, skipInputValidation: true);
+            }
+
             writer.WriteString("runId"u8, draw.RunId);
             writer.WriteString("unit"u8, draw.Unit);
             writer.WriteNumber("bucket"u8, draw.Bucket);

@@ -95,6 +95,9 @@ internal static class ChangePlan
         if (job.Spec.Member("managedBy"u8) is { ValueKind: JsonValueKind.String } manager && !manager.Is("kubernetes.io/job-controller"u8)) return AdmissionReasons.Parallelism;
         if (IsControlled(job)) return AdmissionReasons.Parallelism;
 
+        // One volume is for one Pod at a time.
+        if (want > 1 && want != current && job.Resume is not null) return AdmissionReasons.Parallelism;
+
         if (want > current && facts.HasPodBounds)
         {
             want = (int)Math.Min(want, bounds.MostPods());

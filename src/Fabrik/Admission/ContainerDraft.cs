@@ -59,14 +59,19 @@ internal sealed class ContainerDraft
 
     public bool IsChanged => Array.Exists(Resources, value => value.IsChanged) || environment.Exists(value => value.IsChanged) || Array.Exists(Safety, value => value.IsChanged);
 
-    /// <summary>Members of its security context, and the mount of /tmp; empty before <see cref="MakeSafety"/>.</summary>
+    /// <summary>Members of its security context, then mounts; empty before <see cref="MakeSafety"/>.</summary>
     public JobValue[] Safety { get; private set; } = [];
+    public JobValue[] Security => Safety[..3];
+
+    /// <summary>Of /tmp, and of the volume that outlives the Pod.</summary>
+    public JobValue[] Mounted => Safety[3..];
     public JsonElement SecurityElement { get; private set; }
     public JsonElement MountsElement { get; private set; }
     public JobValue NoEscalation => Safety[0];
     public JobValue Capabilities => Safety[1];
     public JobValue ReadOnlyRoot => Safety[2];
     public JobValue Mount => Safety[3];
+    public JobValue ResumeMount => Safety[4];
     public bool IsPrivileged => SecurityElement.Member("privileged"u8).ValueKind == JsonValueKind.True || AddsAdministrator();
 
     /// <returns>Whether everything has the shape that Kubernetes says.</returns>
@@ -74,7 +79,11 @@ internal sealed class ContainerDraft
     {
         SecurityElement = Element.Member("securityContext"u8);
         MountsElement = Element.Member("volumeMounts"u8);
-        Safety = [Security("allowPrivilegeEscalation"u8), Security("capabilities"u8), Security("readOnlyRootFilesystem"u8), job.Entry(JobField.Mount, this, MountsElement, RunSafety.TmpName)];
+        Safety =
+        [
+            Member("allowPrivilegeEscalation"u8), Member("capabilities"u8), Member("readOnlyRootFilesystem"u8),
+            job.Entry(JobField.Mount, this, MountsElement, RunSafety.TmpName), job.Entry(JobField.Mount, this, MountsElement, ResumeVolume.Name),
+        ];
         return IsObject(SecurityElement) && IsObject(SecurityElement.Member("capabilities"u8)) && JobDraft.IsNamedList(MountsElement);
     }
 
@@ -110,7 +119,7 @@ internal sealed class ContainerDraft
         return buffer.WrittenSpan.ToArray();
     }
 
-    private JobValue Security(ReadOnlySpan<byte> key) => new(JobField.ContainerSecurity, this, key.ToArray(), job.Raw(SecurityElement.Member(key)));
+    private JobValue Member(ReadOnlySpan<byte> key) => new(JobField.ContainerSecurity, this, key.ToArray(), job.Raw(SecurityElement.Member(key)));
 
     /// <summary>Kubernetes takes CAP_SYS_ADMIN as privileged when it looks at escalation.</summary>
     private bool AddsAdministrator()

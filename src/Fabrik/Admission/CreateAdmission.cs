@@ -17,7 +17,8 @@ internal static class CreateAdmission
         var isOptimised = !isOptedOut && (facts.IsEnabled || optimize.Is("true"u8));
         var isInGateway = RunIdentity.IsWanted(job, facts, snapshot);
         var isSecured = RunSafety.IsWanted(job, facts);
-        if (!isOptimised && !isInGateway && !isSecured) return request.Untouched(isOptedOut ? AdmissionReasons.OptedOut : AdmissionReasons.NotOptedIn);
+        var asksToResume = job.AnnotationsElement.Member(Utf8Names.Resume).ValueKind != JsonValueKind.Undefined;
+        if (!isOptimised && !isInGateway && !isSecured && !asksToResume) return request.Untouched(isOptedOut ? AdmissionReasons.OptedOut : AdmissionReasons.NotOptedIn);
 
         var copied = Copied(job, snapshot.Keys);
         if (copied is not null)
@@ -32,18 +33,19 @@ internal static class CreateAdmission
         job.AcceptAsOriginal();
         job.TakesRunToken = isInGateway && RunIdentity.IsTaken(job);
         if (isSecured) snapshot.Runs.Put(job, facts);
+        if (asksToResume) ResumeVolume.Put(job, RunId(request, snapshot), snapshot.Runs.Group);
 
         var draw = isOptimised && !isUnknown ? Assign(request, job, snapshot, facts, staleness) : null;
         if (isSecured) snapshot.Runs.PutTtl(job, facts);
         var reason = Reason(isOptimised, isInGateway, isUnknown, copied is not null, draw is not null);
-        if (draw is null && (job.TakesRunToken || isSecured)) draw = New(request, snapshot, facts, Arm.Unassigned);
+        if (draw is null && (job.TakesRunToken || isSecured || job.Resume is not null)) draw = New(request, snapshot, facts, Arm.Unassigned);
         if (draw is not null)
         {
             if (isInGateway && !RunIdentity.Put(job, draw, facts, snapshot.Gateway!, request.IsDryRun, now)) draw.Skipped ??= AdmissionReasons.OwnCredentials;
             return Record(request, job, draw, facts, snapshot, reason);
         }
 
-        if (copied is null && !isUnknown) return request.Untouched(isOptimised ? AdmissionReasons.Stale : AdmissionReasons.OwnCredentials);
+        if (copied is null && !isUnknown) return request.Untouched(isOptimised ? AdmissionReasons.Stale : isInGateway ? AdmissionReasons.OwnCredentials : isOptedOut ? AdmissionReasons.OptedOut : AdmissionReasons.NotOptedIn);
         job.Set(job.Assignment, default);
         Label(job, default, default, default, default);
         return request.Patched(reason);
@@ -101,15 +103,20 @@ internal static class CreateAdmission
         return draw;
     }
 
+    private static byte[] RunId(in ReviewRequest request, AdmissionSnapshot snapshot)
+    {
+        var runId = new byte[Assignment.RunIdLength];
+        snapshot.Keys.RunId(request.Unit, runId);
+        return runId;
+    }
+
     private static Draw New(in ReviewRequest request, AdmissionSnapshot snapshot, NamespaceFacts facts, Arm arm)
     {
-        Span<byte> runId = stackalloc byte[Assignment.RunIdLength];
-        snapshot.Keys.RunId(request.Unit, runId);
         return new Draw
         {
             Unit = System.Text.Encoding.UTF8.GetString(request.Unit),
             Namespace = facts.Name,
-            RunId = System.Text.Encoding.ASCII.GetString(runId),
+            RunId = System.Text.Encoding.ASCII.GetString(RunId(request, snapshot)),
             Bucket = AssignmentBuckets.Bucket(snapshot.Salt, request.Unit),
             Arm = arm,
         };

@@ -69,8 +69,8 @@ public static class JobAdmission
         if (request.IsCreate) outcome = CreateAdmission.Admit(request, job, snapshot, staleness, now);
         else if (JobDraft.Read(body, request.Json.Member("oldObject"u8)) is { } old) outcome = UpdateAdmission.Admit(request, job, old, snapshot);
         else return request.Untouched(AdmissionReasons.MalformedJob);
-        if (outcome.Result != AdmissionResult.Patched) return outcome;
-        return Write(job, patch) is { } problem ? request.Untouched(problem) : outcome;
+        if (outcome.Result == AdmissionResult.Patched && Write(job, patch) is { } problem) return request.Untouched(problem);
+        return outcome with { Resume = job.ResumeNotice };
     }
 
     /// <summary>

@@ -77,6 +77,12 @@ internal sealed class JobDraft
     /// <summary>It is in the gateway, and at least one container takes a token: asked before any change is put on, so that every arm is asked the same.</summary>
     public bool TakesRunToken { get; set; }
 
+    /// <summary>The size of the volume that it was given to resume from, as a JSON string; null where it has none of ours.</summary>
+    public byte[]? Resume { get; set; }
+
+    /// <summary>Why it has none although it asks for one, or what its author must see to: see <see cref="ResumeVolume"/>.</summary>
+    public string? ResumeNotice { get; set; }
+
     /// <summary>Null where the Job is not shaped as Kubernetes shapes Jobs.</summary>
     public static JobDraft? Read(ReadOnlyMemory<byte> text, JsonElement job)
     {
@@ -127,12 +133,12 @@ internal sealed class JobDraft
         {
             foreach (var one in list.EnumerateArray())
             {
-                if (one.Member("name"u8).Is(name)) return new JobValue(field, container, null, Raw(one)) { Position = count };
+                if (one.Member("name"u8).Is(name)) return new JobValue(field, container, name.ToArray(), Raw(one)) { Position = count };
                 count++;
             }
         }
 
-        return new JobValue(field, container, null, default) { Position = field == JobField.Gate ? 0 : count };
+        return new JobValue(field, container, name.ToArray(), default) { Position = field == JobField.Gate ? 0 : count };
     }
 
     /// <summary>Whether any label of nodes is asked for, apart from those that were taken back.</summary>
@@ -185,7 +191,10 @@ internal sealed class JobDraft
         foreach (var (value, _) in undo) value.Original = value.Current;
     }
 
-    /// <summary>Everything that differs from what the user wanted, labels and annotations aside, in the order of the document.</summary>
+    /// <summary>
+    /// Everything that differs from what the user wanted, labels and annotations aside, in the order of the document, but of one list the last entry first: taken out one
+    /// after another, each stands where its path says.
+    /// </summary>
     public IEnumerable<JobValue> Written()
     {
         foreach (var value in (JobValue[])[Parallelism, Ttl, Tolerations, RuntimeClass])
@@ -194,7 +203,7 @@ internal sealed class JobDraft
             if (IsWritten(value)) yield return value;
         if (KnownSafety is { } safety)
         {
-            foreach (var value in (JobValue[])[safety.Deadline, safety.ServiceAccountToken, .. safety.Security, safety.Volume])
+            foreach (var value in (JobValue[])[safety.Deadline, safety.ServiceAccountToken, .. safety.Security, safety.Resume, safety.Volume])
                 if (IsWritten(value)) yield return value;
         }
 
@@ -204,7 +213,8 @@ internal sealed class JobDraft
                 if (IsWritten(value)) yield return value;
             foreach (var value in container.Environment)
                 if (IsWritten(value)) yield return value;
-            foreach (var value in container.Safety)
+            if (container.Safety.Length == 0) continue;
+            foreach (var value in (JobValue[])[.. container.Security, container.ResumeMount, container.Mount])
                 if (IsWritten(value)) yield return value;
         }
 

@@ -27,7 +27,7 @@ internal sealed class JobPatch(JobDraft job, Utf8JsonWriter writer, PooledBuffer
         {
             One(safety.ServiceAccountToken);
             Map("/spec/template/spec/securityContext"u8, safety.SecurityElement, safety.Security);
-            Listed(safety.VolumesElement, safety.Volume);
+            Listed(safety.VolumesElement, safety.Volume, safety.Resume);
         }
 
         var isGateDone = false;
@@ -46,8 +46,8 @@ internal sealed class JobPatch(JobDraft job, Utf8JsonWriter writer, PooledBuffer
             path.Clear();
             WrittenPaths.AppendContainer(path, container);
             path.Add("/securityContext"u8);
-            Map(container.SecurityElement, container.Safety[..^1]);
-            Listed(container.MountsElement, container.Mount);
+            Map(container.SecurityElement, container.Security);
+            Listed(container.MountsElement, container.Mounted);
         }
 
         if (!isGateDone) Listed(job.Pod.Member("initContainers"u8), job.Gate);
@@ -235,21 +235,34 @@ internal sealed class JobPatch(JobDraft job, Utf8JsonWriter writer, PooledBuffer
         Change(value);
     }
 
-    /// <summary>An entry of a list.</summary>
-    private void Listed(JsonElement list, JobValue entry)
+    /// <summary>Entries of one list: those that are there from the last to the first, then those that come from the first to the last, each where it belongs or at the end.</summary>
+    private void Listed(JsonElement list, params JobValue[] entries)
     {
-        if (!entry.IsChanged) return;
+        var come = entries.Where(entry => entry.IsChanged && entry.Received.Length == 0).OrderBy(entry => entry.Position).ToList();
         if (list.ValueKind == JsonValueKind.Array)
         {
-            One(entry);
+            var count = list.GetArrayLength();
+            foreach (var entry in entries.Where(entry => entry.IsChanged && entry.Received.Length > 0).OrderByDescending(entry => entry.Position))
+            {
+                One(entry);
+                if (entry.Current.Length == 0) count--;
+            }
+
+            foreach (var entry in come)
+            {
+                entry.Position = Math.Min(entry.Position, count++);
+                One(entry);
+            }
+
             return;
         }
 
+        if (come.Count == 0) return;
         path.Clear();
-        WrittenPaths.AppendList(path, entry);
+        WrittenPaths.AppendList(path, come[0]);
         Start("add"u8);
         writer.WriteStartArray();
-        writer.WriteRawValue(entry.Current.Span, skipInputValidation: true);
+        foreach (var entry in come) writer.WriteRawValue(entry.Current.Span, skipInputValidation: true);
         writer.WriteEndArray();
         End();
     }

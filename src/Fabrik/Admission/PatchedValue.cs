@@ -82,7 +82,7 @@ internal readonly ref struct PatchedValue
         return below.Length > 0 && !isLeaf ? new PatchedValue(item, patch, below, offset + length + 1, ref isAmbiguous) : new PatchedValue(item, default, default, 0, ref isAmbiguous);
     }
 
-    /// <summary>Of an array that operations may lengthen or replace as a whole.</summary>
+    /// <summary>Of an array that operations may replace as a whole, or whose entries they add, replace or remove one after another.</summary>
     public List<JsonElement> Items()
     {
         var items = new List<JsonElement>();
@@ -93,11 +93,15 @@ internal readonly ref struct PatchedValue
         }
 
         if (received.ValueKind == JsonValueKind.Array) items.AddRange(received.EnumerateArray());
+        if (received.ValueKind != JsonValueKind.Array) return items;
         foreach (ref var operation in operations)
         {
-            if (operation.Kind != PatchKind.Add || !patch[operation.Pointer][offset..].SequenceEqual("-"u8)) continue;
-            operation.IsUsed = received.ValueKind == JsonValueKind.Array;
-            items.Add(JsonElement.Parse(patch[operation.Value]));
+            var at = patch[operation.Pointer][offset..];
+            var index = at.SequenceEqual("-"u8) ? items.Count : Utf8Parser.TryParse(at, out int number, out var used) && used == at.Length ? number : -1;
+            if (index < 0 || index > (operation.Kind == PatchKind.Add ? items.Count : items.Count - 1)) continue;
+            operation.IsUsed = true;
+            if (operation.Kind != PatchKind.Add) items.RemoveAt(index);
+            if (operation.Kind != PatchKind.Remove) items.Insert(index, JsonElement.Parse(patch[operation.Value]));
         }
 
         return items;

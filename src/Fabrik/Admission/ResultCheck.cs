@@ -35,7 +35,16 @@ internal static class ResultCheck
         || (Became(safety.Deadline, spec.Member("activeDeadlineSeconds"u8))
             && Became(safety.ServiceAccountToken, pod.Member("automountServiceAccountToken"u8))
             && Became(safety.Security, pod.Member("securityContext"u8))
-            && Became(safety.Volume, pod.Member("volumes"u8), out _));
+            && BecameEntries([safety.Volume, safety.Resume], pod.Member("volumes"u8)));
+
+    /// <summary>Entries of a list that has nothing else of ours: each once, or not at all.</summary>
+    private static bool BecameEntries(JobValue[] planned, PatchedValue list)
+    {
+        if (!Array.Exists(planned, entry => entry.IsChanged)) return true;
+        var items = list.Items();
+        return Array.TrueForAll(planned, entry => items.FindAll(item => item.Member("name"u8).Is(entry.Key)) is var found
+            && (entry.Current.Length == 0 ? found.Count == 0 : found.Count == 1 && entry.Current.Span.SequenceEqual(Json.Raw(found[0]))));
+    }
 
     /// <summary>An entry of a list; rest is the list for whatever else lies below it.</summary>
     private static bool Became(JobValue entry, PatchedValue list, out PatchedValue rest)
@@ -67,7 +76,7 @@ internal static class ResultCheck
             if ((planned.Request(i).IsChanged || planned.Limit(i).IsChanged) && Json.Amount(request.Raw) > Json.Amount(limit.Raw)) return false;
         }
 
-        if (planned.Safety.Length > 0 && (!Became(planned.Safety[..^1], container.Member("securityContext"u8)) || !Became(planned.Mount, container.Member("volumeMounts"u8), out _))) return false;
+        if (planned.Safety.Length > 0 && (!Became(planned.Security, container.Member("securityContext"u8)) || !BecameEntries(planned.Mounted, container.Member("volumeMounts"u8)))) return false;
         return planned.Environment.Count == 0 || Environment(planned, container.Member("env"u8).Items());
     }
 

@@ -22,10 +22,11 @@ internal static class ReviewResponse
             writer.WriteBase64String("patch"u8, patch);
         }
 
-        if (Warning(outcome.Reason) is { } warning)
+        if ((Warning(outcome.Reason), outcome.Resume is null ? null : Warning(outcome.Resume)) is var (warning, resume) && (warning ?? resume) is not null)
         {
             writer.WriteStartArray("warnings"u8);
-            writer.WriteStringValue(warning);
+            if (warning is not null) writer.WriteStringValue(warning);
+            if (resume is not null) writer.WriteStringValue(resume);
             writer.WriteEndArray();
         }
 
@@ -34,6 +35,7 @@ internal static class ReviewResponse
         if (outcome.Arm is { } arm) writer.WriteString("arm"u8, Arms.Utf8(arm));
         if (outcome.Change is not null) writer.WriteString("change"u8, outcome.Change);
         if (outcome.Skipped is not null) writer.WriteString("skipped"u8, outcome.Skipped);
+        if (outcome.Resume is not null) writer.WriteString("resume"u8, outcome.Resume);
         writer.WriteEndObject();
         writer.WriteEndObject();
         writer.WriteEndObject();
@@ -52,6 +54,10 @@ internal static class ReviewResponse
         AdmissionReasons.TooLarge => "Fabrik: the record of the change would be too large; the Job is unchanged",
         AdmissionReasons.InvalidResult => "Fabrik: the changed Job would not be valid; it is unchanged and takes part in no experiment",
         AdmissionReasons.Unexpected => "Fabrik: something unexpected was found; the Job is unchanged and takes part in no experiment",
+        AdmissionReasons.ResumeSize => "Fabrik: no volume to resume from: fabrik.dev/resume is not a size of 1Mi to 100Gi, such as 5Gi",
+        AdmissionReasons.ResumeShared => "Fabrik: no volume to resume from: several Pods would share it (parallelism, Indexed); use one Job for each",
+        AdmissionReasons.ResumeTaken => "Fabrik: no volume to resume from: volume fabrik-resume or a mount at /fabrik/resume is there already",
+        AdmissionReasons.ResumeGroup => "Fabrik: the volume to resume from needs securityContext.fsGroup unless root writes; other volumes kept it unset",
         _ => null,
     };
 }

@@ -46,6 +46,9 @@ internal sealed class RunSafety
         gate = GateContainer(defaults.GateImage ?? Names.Images.Gate);
     }
 
+    /// <summary>The group of a run, as JSON.</summary>
+    public byte[] Group => group;
+
     /// <summary>Whether anything of this is for the Job.</summary>
     public static bool IsWanted(JobDraft job, NamespaceFacts facts) => facts.IsUntrusted || IsGateAsked(job);
 

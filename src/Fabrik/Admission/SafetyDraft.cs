@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace Fabrik.Admission;
 
-/// <summary>The places of a Job at which the defaults of runs stand. Made only where somebody asks: few namespaces have untrusted runs.</summary>
+/// <summary>The places of a Job at which the defaults of runs and the volume to resume from stand. Made only where somebody asks: few namespaces have untrusted runs.</summary>
 internal sealed class SafetyDraft
 {
-    private static readonly byte[][] PodKeys = ["runAsNonRoot"u8.ToArray(), "runAsUser"u8.ToArray(), "runAsGroup"u8.ToArray(), "fsGroup"u8.ToArray(), "seccompProfile"u8.ToArray()];
+    private static readonly byte[][] PodKeys = ["runAsNonRoot"u8.ToArray(), "runAsUser"u8.ToArray(), "runAsGroup"u8.ToArray(), "fsGroup"u8.ToArray(), "seccompProfile"u8.ToArray(), "fsGroupChangePolicy"u8.ToArray()];
 
     public SafetyDraft(JobDraft job)
     {
@@ -15,6 +15,7 @@ internal sealed class SafetyDraft
         VolumesElement = job.Pod.Member("volumes"u8);
         Security = Array.ConvertAll(PodKeys, key => new JobValue(JobField.PodSecurity, null, key, job.Raw(SecurityElement.Member(key))));
         Volume = job.Entry(JobField.Volume, null, VolumesElement, RunSafety.TmpName);
+        Resume = job.Entry(JobField.Volume, null, VolumesElement, ResumeVolume.Name);
         IsSound = SecurityElement.ValueKind is JsonValueKind.Undefined or JsonValueKind.Object && JobDraft.IsNamedList(VolumesElement);
         foreach (var container in job.Containers) IsSound &= container.MakeSafety();
     }
@@ -31,9 +32,13 @@ internal sealed class SafetyDraft
     public JobValue Group => Security[2];
     public JobValue VolumeGroup => Security[3];
     public JobValue Seccomp => Security[4];
+    public JobValue VolumeGroupChange => Security[5];
 
     /// <summary>The empty directory for /tmp.</summary>
     public JobValue Volume { get; }
+
+    /// <summary>What outlives the Pod.</summary>
+    public JobValue Resume { get; }
 
     /// <summary>Everything has the shape that Kubernetes says; else none of it is written.</summary>
     public bool IsSound { get; }

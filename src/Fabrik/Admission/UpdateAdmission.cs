@@ -29,7 +29,8 @@ internal static class UpdateAdmission
             if (now.Container?.Ordinal != before.Container?.Ordinal || !WrittenPaths.Is(now, written.From) || Json.Same(now.Received, before.Received)) continue;
             if (IsOpen(now, resourcesOpen, schedulingOpen) || (IsMutable(now) && !WrittenPaths.Is(before, written.To))) continue;
             if (now.Field == JobField.Environment) now.Position = Position(before);
-            else if (now.IsEntry) now.Position = Math.Min(job.Length(now), before.Position);
+            else if (now.Field == JobField.Gate) now.Position = Math.Min(job.Length(now), before.Position);
+            else if (now.IsEntry) now.Position = before.Position;
             job.Set(now, before.Received);
         }
 

@@ -11,6 +11,7 @@ internal static class Utf8Names
     public static readonly byte[] GatewayAnnotation = Encoding.ASCII.GetBytes(Names.Annotations.Gateway);
     public static readonly byte[] Untrusted = Encoding.ASCII.GetBytes(Names.Labels.Untrusted);
     public static readonly byte[] Gate = Encoding.ASCII.GetBytes(Names.Annotations.Gate);
+    public static readonly byte[] Resume = Encoding.ASCII.GetBytes(Names.Annotations.Resume);
     public static readonly byte[] Project = Encoding.ASCII.GetBytes(Names.Labels.Project);
     public static readonly byte[] Projects = Encoding.ASCII.GetBytes(Names.Annotations.Projects);
     public static readonly byte[] SpecType = Encoding.ASCII.GetBytes(Names.Labels.SpecType);

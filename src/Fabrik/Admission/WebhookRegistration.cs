@@ -9,7 +9,8 @@ namespace Fabrik.Admission;
 public static class WebhookRegistration
 {
     /// <summary>CEL: matches a Job that is to be reviewed, by its annotations, in a namespace that has the labels enabled and gateway as said.</summary>
-    public static string Condition(bool enabled, bool gateway) => $"({Wanted(Names.Annotations.Optimize, enabled)}) || ({Wanted(Names.Annotations.Gateway, gateway)})";
+    public static string Condition(bool enabled, bool gateway) =>
+        $"({Wanted(Names.Annotations.Optimize, enabled)}) || ({Wanted(Names.Annotations.Gateway, gateway)}) || (has(object.metadata.annotations) && '{Names.Annotations.Resume}' in object.metadata.annotations)";
 
     private static string Wanted(string annotation, bool byDefault) => byDefault
         ? $"!has(object.metadata.annotations) || !('{annotation}' in object.metadata.annotations) || object.metadata.annotations['{annotation}'] != 'false'"

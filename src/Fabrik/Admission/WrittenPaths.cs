@@ -124,18 +124,25 @@ internal static class WrittenPaths
         switch (parts)
         {
             case ["securityContext", var key]: return Safe(job) is { } safety ? Array.Find(safety.Security, value => Encoding.UTF8.GetString(value.Key!) == key) : null;
-            case ["volumes", _]: return Safe(job)?.Volume;
+            case ["volumes", _]: return Safe(job) is { } volumes ? Named([volumes.Volume, volumes.Resume], written) : null;
             case ["initContainers", _]: return job.Gate;
         }
 
         if (written.Container is null || parts.Length < 3 || parts[0] is not ("containers" or "initContainers")) return null;
         if (job.Container(parts[0] == "initContainers", written.Container) is not { } container) return null;
-        if (parts is [_, _, "volumeMounts", _]) return Safe(job) is null ? null : container.Mount;
-        if (parts is [_, _, "securityContext", var member]) return Safe(job) is null ? null : Array.Find(container.Safety, value => value.Key is { } key && Encoding.UTF8.GetString(key) == member);
+        if (parts is [_, _, "volumeMounts", _]) return Safe(job) is null ? null : Named(container.Mounted, written);
+        if (parts is [_, _, "securityContext", var member]) return Safe(job) is null ? null : Array.Find(container.Security, value => Encoding.UTF8.GetString(value.Key!) == member);
         if (parts is [_, _, "env"]) return written.Variable is { } variable ? container.Variable(Encoding.UTF8.GetBytes(variable)) : null;
         if (parts is not [_, _, "resources", "requests" or "limits", _]) return null;
         var resource = parts[4] switch { "memory" => 0, "cpu" => 1, "ephemeral-storage" => 2, _ => -1 };
         return resource < 0 ? null : parts[3] == "requests" ? container.Request(resource) : container.Limit(resource);
+    }
+
+    /// <summary>Entries of lists are known by their names, as others may have put some before them.</summary>
+    private static JobValue? Named(JobValue[] entries, WrittenValue written)
+    {
+        var name = (written.To.ValueKind == JsonValueKind.Object ? written.To : written.From).Member("name"u8);
+        return Array.Find(entries, entry => name.Is(entry.Key));
     }
 
     private static SafetyDraft? Safe(JobDraft job) => job.Safety is { IsSound: true } safety ? safety : null;

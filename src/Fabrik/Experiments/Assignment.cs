@@ -35,6 +35,9 @@ public sealed record Assignment
 
     /// <summary>What was changed on the Job, labels and annotations aside.</summary>
     public IReadOnlyList<WrittenValue> Written { get; init; } = [];
+
+    /// <summary>The size of the volume that the Job was given to resume from, as its author wrote it; null where it was given none.</summary>
+    public string? Resume { get; init; }
     public required string RunId { get; init; }
 
     /// <summary>UID of the admission request that created the Job.</summary>
@@ -94,6 +97,7 @@ public sealed record Assignment
         Experiments = Texts(json, "experiments"),
         Applied = Texts(json, "applied"),
         Written = json.TryGetProperty("written", out var written) ? [.. written.EnumerateArray().Select(WrittenValue.Read)] : [],
+        Resume = Text(json, "resume"),
         RunId = json.GetProperty("runId").GetString()!,
         Unit = json.GetProperty("unit").GetString()!,
         Bucket = json.GetProperty("bucket").GetInt32(),

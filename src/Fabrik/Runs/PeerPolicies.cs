@@ -41,7 +41,7 @@ public static class PeerPolicies
         return new PeerJob(ns, name, uid, peers, metadata.Text("creationTimestamp") ?? "");
     }
 
-    private static bool HasEnded(JsonElement job) =>
+    internal static bool HasEnded(JsonElement job) =>
         job.Get("status").Items("conditions").Any(one => one.Text("type") is "Complete" or "Failed" && one.Text("status") == "True");
 
     private static JsonObject Policy(PeerJob job, string[] uids)

@@ -26,6 +26,7 @@ internal sealed class GeneratedJobs(Random random)
         var metadata = new JsonObject { ["namespace"] = "ci", [Maybe(0.3) ? "generateName" : "name"] = "job-" };
         Add(metadata, "labels", () => Map(("team", "a"), ("example.com/x~y", "b")));
         Add(metadata, "annotations", () => Map(("note", "quotes \" back\\slash \u00e9 \ud83d\ude80 <tag>\n"), ("fabrik.dev/optimize", "true")));
+        if (Maybe(0.4)) (metadata["annotations"] ??= new JsonObject())[Names.Annotations.Resume] = Pick("5Gi", "5Gi", "1Mi", "512M", "0", "200Gi", "much", "");
         Add(metadata, "managedFields", () => new JsonArray(new JsonObject { ["manager"] = "kubectl", ["fieldsV1"] = new JsonObject { ["f:spec"] = new JsonObject() } }));
         var pod = new JsonObject { ["containers"] = new JsonArray([.. Enumerable.Range(0, 1 + random.Next(3)).Select(i => Container(i == 2 && Maybe() ? "istio-proxy" : $"c{i}"))]), ["restartPolicy"] = "Never" };
         Add(pod, "initContainers", () => new JsonArray(Init("setup"), Init("proxy")));
@@ -35,7 +36,7 @@ internal sealed class GeneratedJobs(Random random)
         Add(pod, "resources", () => new JsonObject { ["limits"] = Map(("memory", "8Gi")) }, 0.05);
         Add(pod, "automountServiceAccountToken", () => Maybe(), 0.2);
         Add(pod, "securityContext", () => Maybe() ? new JsonObject() : new JsonObject { ["runAsUser"] = 0, ["sysctls"] = new JsonArray() }, 0.8);
-        Add(pod, "volumes", () => Maybe(0.2) ? new JsonArray() : new JsonArray(new JsonObject { ["name"] = "scratch", ["emptyDir"] = new JsonObject() }));
+        Add(pod, "volumes", () => Maybe(0.2) ? new JsonArray() : new JsonArray(new JsonObject { ["name"] = Pick("scratch", "scratch", "scratch", "fabrik-resume"), ["emptyDir"] = new JsonObject() }, new JsonObject { ["name"] = "key", ["secret"] = new JsonObject { ["secretName"] = "key", ["defaultMode"] = Pick(256, 420) } }));
         Add(pod, "activeDeadlineSeconds", () => 60, 0.2);
         var template = new JsonObject { ["spec"] = pod };
         Add(template, "metadata", () => Maybe(0.2) ? new JsonObject() : new JsonObject { ["creationTimestamp"] = null, ["labels"] = Map(("app", "x")) });
@@ -121,7 +122,7 @@ internal sealed class GeneratedJobs(Random random)
         var container = new JsonObject { ["name"] = name, ["image"] = "busybox" };
         Add(container, "resources", Resources, 0.8);
         Add(container, "securityContext", () => Pick(new JsonObject(), new JsonObject { ["privileged"] = true }, new JsonObject { ["capabilities"] = new JsonObject { ["add"] = new JsonArray("NET_ADMIN") } }, new JsonObject { ["readOnlyRootFilesystem"] = false, ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") } }));
-        Add(container, "volumeMounts", () => Pick(new JsonArray(), new JsonArray(new JsonObject { ["name"] = "scratch", ["mountPath"] = Pick("/tmp", "/data") })), 0.4);
+        Add(container, "volumeMounts", () => Pick(new JsonArray(), new JsonArray(new JsonObject { ["name"] = "scratch", ["mountPath"] = Pick("/tmp", "/data", "/fabrik/resume/", "/fabrik") })), 0.4);
         Add(container, "env", () => new JsonArray(new JsonObject { ["name"] = "A", ["value"] = "1" }, new JsonObject { ["name"] = "TAKEN", ["valueFrom"] = new JsonObject { ["fieldRef"] = new JsonObject { ["fieldPath"] = "metadata.name" } } }, new JsonObject { ["name"] = "EMPTY" }));
         if (Maybe(0.2)) (container["env"] ??= new JsonArray()).AsArray().Add(new JsonObject { ["name"] = Pick("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), ["value"] = "own" });
         Add(container, "envFrom", () => Maybe() ? new JsonArray() : new JsonArray(new JsonObject { ["configMapRef"] = new JsonObject { ["name"] = "x" } }), 0.2);

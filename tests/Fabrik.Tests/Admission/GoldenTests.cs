@@ -90,8 +90,9 @@ public class GoldenTests
         if (reviewed.Outcome.Arm is { } arm) result["arm"] = arm.ToString();
         if (reviewed.Outcome.Change is { } change) result["change"] = change;
         if (reviewed.Outcome.Skipped is { } skipped) result["skipped"] = skipped;
+        if (reviewed.Outcome.Resume is { } resume) result["resume"] = resume;
         if (reviewed.Outcome.Message is { } message) result["message"] = message;
-        if (reviewed.Warnings is [var warning]) result["warning"] = warning;
+        if (reviewed.Warnings is { Length: > 0 } warnings) result["warning"] = string.Join("; ", warnings);
         if (reviewed.Outcome.Result != AdmissionResult.Patched) return result;
         var patch = new JsonArray();
         foreach (var operation in reviewed.Patch) patch.Add(Legible(operation!.DeepClone()));

@@ -27,6 +27,34 @@ public class PropertyTests
     });
 
     [Fact]
+    public void A_volume_to_resume_from_is_whole_and_for_one_Pod_at_a_time_or_not_there_and_said_why() => ForAll((job, snapshot, _) =>
+    {
+        var before = job["request"]!["object"]!.AsObject();
+        var asked = before["metadata"]!["annotations"]?[Names.Annotations.Resume] is not null;
+        var reviewed = Reviewed.Of(job, snapshot);
+        var (spec, pod) = (reviewed.After["spec"]!, reviewed.After["spec"]!["template"]!["spec"]!);
+        if (reviewed.Assignment!.Resume is null)
+        {
+            asked.ShouldBe(reviewed.Outcome.Resume is not null);
+            reviewed.Assignment.Written.ShouldAllBe(written => written.Variable != Names.Variables.ResumeDirectory);
+            reviewed.Response!["warnings"].ShouldBe(asked ? reviewed.Response["warnings"].ShouldNotBeNull() : null);
+            return;
+        }
+
+        asked.ShouldBeTrue();
+        (spec["completions"]?.GetValue<int>() == 1 || (spec["parallelism"]?.GetValue<int>() ?? 1) <= 1).ShouldBeTrue();
+        var claim = pod["volumes"]!.AsArray().Where(volume => (string?)volume!["name"] == Names.Objects.ResumeVolume).ShouldHaveSingleItem()!["persistentVolumeClaim"]!["claimName"]!.GetValue<string>();
+        claim.ShouldBe($"fabrik-resume-{reviewed.Assignment.RunId}");
+        foreach (var container in pod["containers"]!.AsArray())
+        {
+            container!["volumeMounts"]!.AsArray().Count(mount => ((string)mount!["mountPath"]!).TrimEnd('/') == Names.Paths.Resume).ShouldBe(1);
+            container["env"]!.AsArray().Where(one => (string?)one!["name"] == Names.Variables.ResumeDirectory).ShouldHaveSingleItem();
+        }
+
+        if (reviewed.Outcome.Resume != AdmissionReasons.ResumeGroup) pod["securityContext"]!["fsGroup"].ShouldNotBeNull();
+    });
+
+    [Fact]
     public void A_copy_gets_what_a_new_Job_would_get() => ForAll((job, snapshot, random) =>
     {
         var first = Reviewed.Of(job, snapshot);
@@ -118,7 +146,7 @@ public class PropertyTests
         }
     }
 
-    private static bool IsIdentity(WrittenValue written) => written.Variable?.Split('_')[0] is "OPENAI" or "ANTHROPIC";
+    private static bool IsIdentity(WrittenValue written) => written.Variable?.Split('_')[0] is "OPENAI" or "ANTHROPIC" || written.Variable == Names.Variables.ResumeDirectory;
 
     /// <summary>Of runs: the same in every arm.</summary>
     private static bool IsDefault(WrittenValue written) =>
