@@ -4,6 +4,7 @@ using Fabrik.Sandbox.Access;
 using Fabrik.Sandbox.Controllers;
 using Fabrik.Sandbox.Models;
 using Fabrik.Sandbox.Nodes;
+using Fabrik.Sandbox.Nodes.Processes;
 using Fabrik.Sandbox.Server;
 using Fabrik.Sandbox.Worlds;
 using Microsoft.Extensions.Logging;
@@ -77,6 +78,7 @@ public sealed class SandboxRun : IAsyncDisposable
             if (options.Models) run.models = await FakeProvider.StartAsync(ct);
             run.background.Add(SandboxControllers.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, null, run.stopping.Token));
             run.background.Add(SimulatedNode.RunAsync(new KubernetesClient(config, TimeProvider.System), clock, options.World, run.stopping.Token));
+            run.background.Add(new LocalVolumes(new KubernetesClient(config, TimeProvider.System), new ProcessNodeOptions { Directory = options.Directory }).RunAsync(run.stopping.Token));
             run.Processes = await FabrikProcesses.StartAsync(config, options.Directory, TimeProvider.System, options.Logging, ct, clock, interval => Faster(interval, options.Speed), options.GatewayUrl, run.models?.Address);
             return run;
         }

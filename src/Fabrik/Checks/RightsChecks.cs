@@ -62,6 +62,9 @@ public static class RightsChecks
         new("get", Names.Group, "optimizerpolicies", User: Account(Names.SystemNamespace, Names.Objects.Control)),
         new("list", Names.Group, "optimizationchanges", Names.SystemNamespace, User: Account(Names.SystemNamespace, Names.Objects.Control)),
         new("patch", Names.Group, "optimizationchanges", Names.SystemNamespace, Subresource: "status", User: Account(Names.SystemNamespace, Names.Objects.Control)),
+        new("list", "", "persistentvolumeclaims", User: Account(Names.SystemNamespace, Names.Objects.Control)),
+        new("create", "", "persistentvolumeclaims", User: Account(Names.SystemNamespace, Names.Objects.Control)),
+        new("create", "", "events", User: Account(Names.SystemNamespace, Names.Objects.Control)),
         new("create", "authentication.k8s.io", "tokenreviews", User: Account(Names.SystemNamespace, Names.Objects.Control)),
         new("create", "authorization.k8s.io", "subjectaccessreviews", User: Account(Names.SystemNamespace, Names.Objects.Control)),
     ];

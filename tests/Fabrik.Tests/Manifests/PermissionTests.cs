@@ -52,6 +52,23 @@ public sealed class PermissionTests : IAsyncLifetime
         talking["metadata"]!["annotations"] = new JsonObject { [Names.Annotations.Peers] = "a" };
         talking["spec"]!["template"]!["metadata"]!["annotations"]![Names.Annotations.SandboxDuration] = "24h";
         await client.CreateAsync(Kinds.Job, "fenced", talking, Cancel);
+        await client.CreateAsync(Kinds.ResourceQuota, "fenced", new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "ResourceQuota",
+            ["metadata"] = new JsonObject { ["name"] = "volumes" },
+            ["spec"] = new JsonObject { ["hard"] = new JsonObject { ["persistentvolumeclaims"] = "1" } },
+        }, Cancel);
+        foreach (var name in (string[])["resumes", "has-no-room"])
+        {
+            var resumes = Jobs.Named(name);
+            resumes["metadata"]!["annotations"] = new JsonObject { [Names.Annotations.Resume] = "1Gi" };
+            resumes["spec"]!["template"]!["metadata"]!["annotations"]![Names.Annotations.SandboxDuration] = "24h";
+            await client.CreateAsync(Kinds.Job, "fenced", resumes, Cancel);
+            await Wait.UntilAsync("a volume to resume from", async () => await AnyAsync(Kinds.PersistentVolumeClaim, "fenced", _ => true), Patience);
+        }
+
+        await Wait.UntilAsync("an Event about one that is too much", async () => await AnyAsync(Kinds.Event, "fenced", one => Text(one, "involvedObject", "name") == "has-no-room" && one.Json.GetProperty("reason").GetString() == "ResumeVolumeRefused"), Patience);
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var submitting = SubmitAsync(enough.Token);
         await Wait.UntilAsync("a trial", async () => await AnyAsync(Kinds.OptimizationChange, Names.SystemNamespace, one => Text(one, "status", "phase") == "experiment_running"), Patience);

@@ -44,6 +44,33 @@ public class PlayedSandboxTests
     }
 
     [Fact]
+    public async Task A_pod_waits_until_its_claim_is_there_and_goes_on_from_what_the_one_before_it_kept_in_it()
+    {
+        await using var sandbox = await PlayedSandbox.StartAsync(60);
+        var job = new JsonObject
+        {
+            ["apiVersion"] = "batch/v1",
+            ["kind"] = "Job",
+            ["metadata"] = new JsonObject { ["name"] = "train" },
+            ["spec"] = JsonNode.Parse("""
+                {"backoffLimit":3,"template":{
+                  "metadata":{"annotations":{"sandbox.fabrik.dev/duration":"200s","sandbox.fabrik.dev/evict":"0.5,false","sandbox.fabrik.dev/exit-code":"0,1,0","sandbox.fabrik.dev/checkpoint":"/kept/step","sandbox.fabrik.dev/log":"busy"}},
+                  "spec":{"restartPolicy":"Never","containers":[{"name":"main","image":"busybox","volumeMounts":[{"name":"kept","mountPath":"/kept"}]}],"volumes":[{"name":"kept","persistentVolumeClaim":{"claimName":"kept"}}]}}}
+                """),
+        };
+        await sandbox.Client.CreateAsync(Kinds.Job, "default", job, CancellationToken.None);
+        await sandbox.UntilAsync(Kinds.Event, one => one.Json.Text("reason") == "FailedScheduling" && one.Json.Text("message")!.StartsWith("0/1 nodes are available: persistentvolumeclaim \"kept\" not found.", StringComparison.Ordinal));
+        sandbox.MostAtOnce(pod => pod.Json.Text("status", "phase") == "Running").ShouldBe(0);
+
+        var claim = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "PersistentVolumeClaim", ["metadata"] = new JsonObject { ["name"] = "kept" }, ["spec"] = JsonNode.Parse("""{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}""") };
+        await sandbox.Client.CreateAsync(Kinds.PersistentVolumeClaim, "default", claim, CancellationToken.None);
+        await EndsAsync(sandbox, "train", "Complete", "CompletionsReached", succeeded: 1, failed: 2);
+        var logs = new List<string>();
+        foreach (var pod in Pods(sandbox, "train").OrderBy(pod => pod.CreationTimestamp)) logs.Add(await sandbox.Client.LogsAsync("default", pod.Name, CancellationToken.None));
+        logs.ShouldBe(["nothing at /kept/step: begins\nbusy\n", "read from /kept/step: 100s are done\nbusy\n", "read from /kept/step: 200s are done\nbusy\n"]);
+    }
+
+    [Fact]
     public async Task A_suspended_job_waits_and_a_finished_one_goes_when_its_time_is_over()
     {
         await using var sandbox = await PlayedSandbox.StartAsync(60);
