@@ -25,10 +25,11 @@ public sealed class UntrustedRunTests(ClusterFixture cluster)
         var options = new WriteOptions { FieldManager = "e2e", Force = true };
         var manifest = Jobs.Named("plain");
         manifest["spec"]!["suspend"] = true;
+        manifest["metadata"]!["annotations"] = new JsonObject { [Names.Annotations.Resume] = "1Gi" };
         var first = await cluster.Client.PatchAsync(Kinds.Job, ns, "plain", PatchType.Apply, manifest.DeepClone(), Cancel, options);
         Pod(first).GetProperty("securityContext").GetProperty("runAsUser").GetInt64().ShouldBe(1000);
         Pod(first).GetProperty("automountServiceAccountToken").GetBoolean().ShouldBeFalse();
-        Pod(first).GetProperty("volumes")[0].GetProperty("name").GetString().ShouldBe(Names.Objects.TmpVolume);
+        Pod(first).GetProperty("volumes").EnumerateArray().Select(volume => volume.GetProperty("name").GetString()).ShouldBe([Names.Objects.TmpVolume, Names.Objects.ResumeVolume]);
         first.Json.GetProperty("spec").GetProperty("activeDeadlineSeconds").GetInt32().ShouldBe(21_600);
 
         var again = await cluster.Client.PatchAsync(Kinds.Job, ns, "plain", PatchType.Apply, manifest.DeepClone(), Cancel, options);

@@ -64,6 +64,8 @@ public sealed class PermissionTests : IAsyncLifetime
             var resumes = Jobs.Named(name);
             resumes["metadata"]!["annotations"] = new JsonObject { [Names.Annotations.Resume] = "1Gi" };
             resumes["spec"]!["template"]!["metadata"]!["annotations"]![Names.Annotations.SandboxDuration] = "24h";
+            await Wait.UntilAsync("the webhook to know the namespace", async () =>
+                (await client.CreateAsync(Kinds.Job, "fenced", resumes.DeepClone(), Cancel, new WriteOptions { DryRun = true })).Label(Names.Labels.RunId) is not null, Patience);
             await client.CreateAsync(Kinds.Job, "fenced", resumes, Cancel);
             await Wait.UntilAsync("a volume to resume from", async () => await AnyAsync(Kinds.PersistentVolumeClaim, "fenced", _ => true), Patience);
         }
