@@ -57,9 +57,9 @@ public sealed partial class ClaimTurn(KubernetesClient cluster, RunObserver obse
             refused[claim.JobUid] = clock.GetUtcNow() + Pause;
             await TakenAsync(claim, ct);
         }
-        catch (KubernetesException e) when (e.IsForbidden || e.IsInvalid || e.IsNotFound)
+        catch (KubernetesException e) when (!e.IsTransient)
         {
-            // One namespace's quota, policy or end does not keep the others waiting.
+            // One namespace's quota, policy or end, or one odd Job, does not keep the others waiting.
             refused[claim.JobUid] = clock.GetUtcNow() + Pause;
             var why = e.StatusMessage.Length > LongestWhy ? e.StatusMessage[..LongestWhy] : e.StatusMessage;
             await TellAsync(claim, "ResumeVolumeRefused", $"The volume to resume from cannot be made, so no Pod of this Job starts: {why}. Next: make room (kubectl describe resourcequota,limitrange -n {claim.Namespace}), which is seen within a minute, or create the Job again with another size in {Names.Annotations.Resume}", ct);
@@ -86,9 +86,14 @@ public sealed partial class ClaimTurn(KubernetesClient cluster, RunObserver obse
             await Told.EventAsync(cluster, claim.Namespace, name, about, isWarning: true, reason, message, clock.GetUtcNow(), ct);
             Log.Told(logger, claim.Namespace, claim.Job, message);
         }
-        catch (KubernetesException e) when (e.IsAlreadyExists || e.IsForbidden || e.IsNotFound)
+        catch (KubernetesException e) when (e.IsAlreadyExists)
         {
-            // Told before a kill, or its namespace is on its way out.
+            // Told before a kill.
+        }
+        catch (KubernetesException e) when (!e.IsTransient)
+        {
+            // Its namespace is on its way out, or Events are not for us to write.
+            Log.Told(logger, claim.Namespace, claim.Job, message);
         }
 
         told.Add((claim.JobUid, reason));

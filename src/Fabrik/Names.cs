@@ -62,7 +62,7 @@ public static class Names
         /// <summary>On a Job: how hard its task is, in the author's words; the gateway chooses models by it.</summary>
         public const string Complexity = "fabrik.dev/complexity";
 
-        /// <summary>Written by Fabrik: 26 lower-case characters, random, one per Job.</summary>
+        /// <summary>Written by Fabrik: 26 lower-case characters, random, one per Job. On the claim that the Job resumes from too.</summary>
         public const string RunId = "fabrik.dev/run-id";
 
         /// <summary>Written by Fabrik: treatment, control, holdout or applied.</summary>

@@ -59,7 +59,8 @@ public sealed class ClaimVolumesTests : IAsyncLifetime
         {
             ["status"] = new JsonObject
             {
-                ["startTime"] = over, ["failed"] = 1,
+                ["startTime"] = over,
+                ["failed"] = 1,
                 ["conditions"] = new JsonArray([.. new[] { "FailureTarget", "Failed" }.Select(type => (JsonNode)new JsonObject { ["type"] = type, ["status"] = "True", ["reason"] = "BackoffLimitExceeded", ["message"] = "", ["lastTransitionTime"] = over })]),
             },
         }, Cancel, new WriteOptions { Subresource = "status" });
@@ -77,7 +78,9 @@ public sealed class ClaimVolumesTests : IAsyncLifetime
     {
         await cluster.Client.CreateAsync(Kinds.ResourceQuota, "ci", new JsonObject
         {
-            ["apiVersion"] = "v1", ["kind"] = "ResourceQuota", ["metadata"] = new JsonObject { ["name"] = "none" },
+            ["apiVersion"] = "v1",
+            ["kind"] = "ResourceQuota",
+            ["metadata"] = new JsonObject { ["name"] = "none" },
             ["spec"] = new JsonObject { ["hard"] = new JsonObject { ["persistentvolumeclaims"] = "0" } },
         }, Cancel);
         var (job, name) = await JobAsync("train");
@@ -100,7 +103,9 @@ public sealed class ClaimVolumesTests : IAsyncLifetime
         var (_, taken) = await JobAsync("taken");
         await cluster.Client.CreateAsync(Kinds.PersistentVolumeClaim, "ci", new JsonObject
         {
-            ["apiVersion"] = "v1", ["kind"] = "PersistentVolumeClaim", ["metadata"] = new JsonObject { ["name"] = taken },
+            ["apiVersion"] = "v1",
+            ["kind"] = "PersistentVolumeClaim",
+            ["metadata"] = new JsonObject { ["name"] = taken },
             ["spec"] = new JsonObject { ["accessModes"] = new JsonArray("ReadWriteMany"), ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = "1Gi" } } },
         }, Cancel);
         var before = (await ClaimAsync(taken)).Json.GetProperty("metadata").GetProperty("resourceVersion").GetString();
@@ -154,7 +159,12 @@ public sealed class ClaimVolumesTests : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.Services.AddFabrikCronJobs(new CronJobsOptions
         {
-            Cluster = ClusterConfig.FromKubeconfig(cluster.Kubeconfig), DataDirectory = Path.Combine(home.FullName, "data"), MetricsPort = 0, LoopbackOnly = true, AssignmentKeyFile = keys, ClusterClock = clock,
+            Cluster = ClusterConfig.FromKubeconfig(cluster.Kubeconfig),
+            DataDirectory = Path.Combine(home.FullName, "data"),
+            MetricsPort = 0,
+            LoopbackOnly = true,
+            AssignmentKeyFile = keys,
+            ClusterClock = clock,
         });
         var app = builder.Build();
         app.MapFabrikCronJobs();
