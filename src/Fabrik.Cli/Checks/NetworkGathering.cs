@@ -72,13 +72,19 @@ internal sealed class NetworkGathering(FactReader reader, CheckSources from, Ins
         {
             var pod = (await reader.Client.GetAsync(Kinds.Pod, ns, name, ct)).Json;
             if (there(pod)) return pod;
-            if (pod.Text("status", "phase") is "Succeeded" or "Failed") throw Unshown($"canary Pod {ns}/{name} ended at once, and shows nothing: {pod.Text("status", "message") ?? "nothing really runs in this cluster's Pods"}");
+            if (pod.Text("status", "phase") is "Succeeded" or "Failed") throw Unshown($"canary Pod {ns}/{name} ended at once, and shows nothing: {Ended(pod) ?? "nothing really runs in this cluster's Pods"}");
             var waited = from.Clock.GetElapsedTime(began);
             var reason = pod.List("status", "containerStatuses").Select(status => status.Text("state", "waiting", "reason")).FirstOrDefault() ?? pod.Condition("PodScheduled")?.Text("message") ?? "no node took it up";
             if (waited > Patience || (waited > UnscheduledPatience && pod.Text("spec", "nodeName") is null)) throw Unshown($"canary Pod {ns}/{name} did not get to run within {waited.TotalSeconds:0} s: {reason}");
             await Task.Delay(Pause, from.Clock, ct);
         }
     }
+
+    private static string? Ended(JsonElement pod) => pod.Text("status", "message") ?? pod.List("status", "containerStatuses")
+        .Select(status => status.At("state", "terminated"))
+        .Where(end => end.Text("reason") is not null and not "Completed")
+        .Select(end => $"{end.Text("reason")}, exit code {end.Whole("exitCode")} {end.Text("message")}".TrimEnd())
+        .FirstOrDefault();
 
     /// <summary>Pods are refused until their namespace has its ServiceAccount.</summary>
     private async Task AccountAsync(string ns, CancellationToken ct)

@@ -18,7 +18,7 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(300), RecordPatience = TimeSpan.FromSeconds(6), LogPatience = TimeSpan.FromSeconds(5);
     private readonly HashSet<string> followed = new(StringComparer.Ordinal);
     private readonly List<Task> logs = [];
-    private string told = "";
+    private (string State, string Text) told = ("", "");
 
     /// <exception cref="CommandException">The time is over, or somebody deleted the Job.</exception>
     public async Task<RunEnd> FollowAsync(TimeSpan? limit, CancellationToken ct)
@@ -42,7 +42,7 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
             if (clock.GetElapsedTime(began) > limit)
             {
                 Clear();
-                throw new CommandException(ExitCode.Timeout, "FAB-1117", $"job/{job.Name} has not ended after {limit.Value.TotalSeconds:0} s; it goes on", told.Length > 0 ? told : "it runs", $"fabrik show {job.Name} -n {job.Namespace}, or end it: fabrik destroy {job.Name} -n {job.Namespace}");
+                throw new CommandException(ExitCode.Timeout, "FAB-1117", $"job/{job.Name} has not ended after {limit.Value.TotalSeconds:0} s; it goes on", told.Text.Length > 0 ? told.Text : "it runs", $"fabrik show {job.Name} -n {job.Namespace}, or end it: fabrik destroy {job.Name} -n {job.Namespace}");
             }
 
             await Task.Delay(Pause, clock, ct);
@@ -116,25 +116,39 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
 
     private void Tell(KubeObject now, List<KubeObject> pods)
     {
-        var text = pods.Count == 0 ? now.Json.At("spec", "suspend").ValueKind == JsonValueKind.True ? "suspended" : "waiting for its Pod" : Waiting(pods[^1]) ?? "running";
-        if (text == told) return;
-        told = text;
+        var (state, text) = pods.Count > 0 ? Waiting(pods[^1].Json) ?? Same("running") : Same(now.Json.At("spec", "suspend").ValueKind == JsonValueKind.True ? "suspended" : "waiting for its Pod");
+        if (state == told.State) return;
+        told = (state, text);
+        var line = TableWriter.WithoutControls($"… {text}");
         if (terminal.Interactive)
         {
+            // A line that wraps could not be taken back.
             Clear();
-            terminal.Error.Write(TableWriter.WithoutControls($"… {text}"));
+            terminal.Error.Write(line.Length < terminal.Width ? line : $"{line[..(terminal.Width - 2)]}…");
         }
-        else if (text != "running") terminal.Error.WriteLine(TableWriter.WithoutControls($"… {text}"));
+        else if (text != "running") terminal.Error.WriteLine(line);
     }
 
-    private static string? Waiting(KubeObject pod)
+    /// <summary>What a Pod waits for; null when it runs. The state stays the same while only the wording changes: a kubelet tries an image again and again, with other ports and times in its message.</summary>
+    /// <param name="pod">As the API server has it.</param>
+    public static (string State, string Text)? Waiting(JsonElement pod)
     {
-        foreach (var condition in pod.Json.List("status", "conditions"))
-            if (condition.Text("type") == "PodScheduled" && condition.Text("status") == "False") return $"no node yet: {condition.Text("message")}";
-        foreach (var container in pod.Json.List("status", "containerStatuses"))
-            if (container.Text("state", "waiting", "reason") is { } reason) return container.Text("state", "waiting", "message") is { Length: > 0 } message ? $"{reason}: {message}" : reason;
-        return pod.Json.Text("status", "phase") == "Pending" ? "starting" : null;
+        foreach (var condition in pod.List("status", "conditions"))
+            if (condition.Text("type") == "PodScheduled" && condition.Text("status") == "False") return ("unscheduled", $"no node yet: {condition.Text("message")}");
+        foreach (var container in pod.List("status", "initContainerStatuses").Concat(pod.List("status", "containerStatuses")))
+        {
+            if (container.Text("state", "waiting", "reason") is not { } reason) continue;
+            var message = container.Text("state", "waiting", "message") ?? "";
+            if (reason is "ErrImagePull" or "ImagePullBackOff")
+                return ($"image {container.Text("image")}", $"image {container.Text("image")} was not pulled, and the kubelet tries again: {(message.Length > 0 ? message : reason)}");
+            // Until its turn comes a container waits with this word too.
+            if (reason is not "PodInitializing") return (reason, message.Length > 0 ? $"{reason}: {message}" : reason);
+        }
+
+        return pod.Text("status", "phase") == "Pending" ? Same("starting") : null;
     }
+
+    private static (string State, string Text) Same(string text) => (text, text);
 
     private void Clear()
     {

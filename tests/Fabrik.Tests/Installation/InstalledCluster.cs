@@ -1,3 +1,4 @@
+using Fabrik.Cli.Installing;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Controllers;
 using Fabrik.Sandbox.Nodes.Processes;
@@ -44,10 +45,18 @@ internal sealed class InstalledCluster : IAsyncDisposable
 
         cluster.Client = cluster.Connect();
         if (!real) cluster.background.Add(SandboxControllers.RunAsync(cluster.Connect(), TimeProvider.System, null, cluster.stopping.Token));
+        if (real) await cluster.WithoutFabrikAsync();
         await foreach (var _ in cluster.Client.ListAsync(Kinds.Node, null, cancel)) return cluster;
         cluster.Played = true;
         if (node) cluster.background.Add(ProcessNode.RunAsync(cluster.Connect(), TimeProvider.System, new ProcessNodeOptions { Directory = Path.Combine(cluster.Home, "node"), Schedules = !real }, cluster.stopping.Token));
         return cluster;
+    }
+
+    /// <summary>Until the namespaces of a test before are gone: their Pods have time to end.</summary>
+    private async Task WithoutFabrikAsync()
+    {
+        foreach (var name in (string[])[Names.SystemNamespace, Names.GatewayNamespace, Names.RunsNamespace])
+            await Wait.UntilAsync($"namespace {name} to go", async () => await Client.FindAsync(Kinds.Namespace, null, name, TestContext.Current.CancellationToken) is null, TimeSpan.FromMinutes(3));
     }
 
     public KubernetesClient Connect() => new(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
