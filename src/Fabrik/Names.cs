@@ -229,6 +229,9 @@ public static class Names
         public const string TlsSecret = "FABRIK_TLS_SECRET";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
+        /// <summary>Of the webhook: the image of the gate in Pods of runs, where the policy names none; without it <see cref="Images.Gate"/>.</summary>
+        public const string GateImage = "FABRIK_GATE_IMAGE";
+
         /// <summary>Where runs reach the LLM gateway, such as https://gateway.fabrik-gateway:8443; without it no Job gets a run token.</summary>
         public const string GatewayUrl = "FABRIK_GATEWAY_URL";
 
@@ -435,7 +438,7 @@ public static class Names
         /// <summary>Where images are, if no mirror is named.</summary>
         public const string Registry = "ghcr.io/fabrik-dev/";
 
-        /// <summary>Of the version that is built.</summary>
+        /// <summary>Of the version that is built; an installation names its own in <see cref="Variables.GateImage"/>.</summary>
         public static readonly string Gate = $"{Registry}fabrik-gate:{typeof(Names).Assembly.GetName().Version?.ToString(3)}";
     }
 

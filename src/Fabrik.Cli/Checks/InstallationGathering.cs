@@ -95,7 +95,8 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         var installation = await InstallationAsync(ct);
         var (report, statuses) = (await DatabaseAsync(ct), await StatusesAsync(installation, ct));
         var images = new[] { installation.Webhook, installation.Control, installation.Gateway }.Where(one => one.IsRead)
-            .SelectMany(one => one.Value.List("spec", "template", "spec", "containers")).Select(container => container.Text("image")).OfType<string>().ToList();
+            .SelectMany(one => one.Value.List("spec", "template", "spec", "containers"))
+            .SelectMany(container => container.List("env").Where(one => one.Text("name") == Names.Variables.GateImage).Select(one => one.Text("value")).Append(container.Text("image"))).OfType<string>().ToList();
         return new ReleaseFacts(
             own, installation, report.IsRead ? Reading.Of(report.Value.Version) : Reading.Not<string>(report.State, report.Why!),
             Told(statuses, status => status.Version), images);

@@ -82,12 +82,27 @@ public sealed record InstallSettings
         foreach (var item in items)
         {
             if (StorageClass is not null)
-                foreach (var claim in (item["spec"]?["volumeClaimTemplates"] as JsonArray ?? []).OfType<JsonObject>()) claim["spec"]!["storageClassName"] = StorageClass;
-            if (Registry is null || item["spec"]?["template"]?["spec"] is not JsonObject pod) continue;
-            foreach (var container in new[] { pod["containers"], pod["initContainers"] }.OfType<JsonArray>().SelectMany(list => list).OfType<JsonObject>())
-                if (container["image"]?.ToString() is { } image && image.StartsWith(Names.Images.Registry, StringComparison.Ordinal)) container["image"] = $"{Registry}/{image[Names.Images.Registry.Length..]}";
+                foreach (var claim in Objects(item["spec"]?["volumeClaimTemplates"])) claim["spec"]!["storageClassName"] = StorageClass;
+            if (Registry is null) continue;
+            foreach (var variable in Objects(item["spec"]?["variables"])) Mirror(variable, "expression");
+            if (item["spec"]?["template"]?["spec"] is not JsonObject pod) continue;
+            foreach (var container in Objects(pod["containers"]).Concat(Objects(pod["initContainers"])))
+            {
+                Mirror(container, "image");
+                foreach (var variable in Objects(container["env"])) Mirror(variable, "value");
+            }
         }
     }
+
+    /// <summary>Where the field is an image of Fabrik's, bare or as a text of CEL.</summary>
+    private void Mirror(JsonObject of, string field)
+    {
+        if (of[field]?.ToString() is not { } text) return;
+        var quote = text.StartsWith('\'') ? "'" : "";
+        if (text.StartsWith(quote + Names.Images.Registry, StringComparison.Ordinal)) of[field] = $"{quote}{Registry}/{text[(quote.Length + Names.Images.Registry.Length)..]}";
+    }
+
+    private static IEnumerable<JsonObject> Objects(JsonNode? list) => (list as JsonArray ?? []).OfType<JsonObject>();
 
     private static KeySource Source(string name, JsonNode? value)
     {

@@ -9,7 +9,7 @@ namespace Fabrik.Tests.Manifests;
 public sealed class KustomizeTests(InstalledFixture cluster)
 {
     /// <summary>What the configuration may use: what <c>fabrik install</c> puts together itself, so that both come to the same.</summary>
-    private static readonly string[] Features = ["apiVersion", "kind", "resources", "images", "replicas", "patches", "labels"];
+    private static readonly string[] Features = ["apiVersion", "kind", "resources", "images", "replicas", "patches", "labels", "configurations"];
 
     public static TheoryData<string> All => [.. ManifestFiles.Kustomizations.Where(one => one != "crds")];
 
@@ -52,10 +52,11 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         {
             var kustomization = Manifest.Read(File.ReadAllText(Path.Combine(folder, "kustomization.yaml"))).Single();
             kustomization.Select(field => field.Key).Except(Features).ShouldBeEmpty(folder);
-            foreach (var path in (kustomization["resources"] as JsonArray ?? []).Select(one => (string)one!).Concat((kustomization["patches"] as JsonArray ?? []).Select(one => (string)one!["path"]!)))
+            foreach (var path in (kustomization["resources"] as JsonArray ?? []).Select(one => (string)one!).Concat((kustomization["patches"] as JsonArray ?? []).Select(one => (string)one!["path"]!)).Concat((kustomization["configurations"] as JsonArray ?? []).Select(one => (string)one!)))
                 Path.Exists(Path.Combine(folder, path)).ShouldBeTrue($"{folder}: {path}");
             Directory.GetFiles(folder, "*.yaml").Select(Path.GetFileName).Except([
-                .. (kustomization["resources"] as JsonArray ?? []).Select(one => (string?)one), .. (kustomization["patches"] as JsonArray ?? []).Select(one => (string?)one!["path"]), "kustomization.yaml",
+                .. (kustomization["resources"] as JsonArray ?? []).Select(one => (string?)one), .. (kustomization["patches"] as JsonArray ?? []).Select(one => (string?)one!["path"]),
+                .. (kustomization["configurations"] as JsonArray ?? []).Select(one => (string?)one), "kustomization.yaml",
             ]).ShouldBeEmpty($"files of {folder} that nobody applies");
         }
     }
@@ -67,7 +68,7 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         var images = Manifest.Read(File.ReadAllText(Path.Combine(ManifestFiles.Folder, "base", "kustomization.yaml"))).Single()["images"]!.AsArray();
 
         images.Select(image => (string)image!["newTag"]!).Distinct().ShouldBe([version]);
-        ManifestFiles.Containers.Select(one => (string)one.Container["image"]!).Order().ShouldBe(images.Select(image => (string)image!["name"]!).Order());
+        ManifestFiles.Containers.Select(one => (string)one.Container["image"]!).Append(ManifestFiles.Environment(ManifestFiles.Container("webhook"))[Names.Variables.GateImage]).Order().ShouldBe(images.Select(image => (string)image!["name"]!).Order());
     }
 
     [Fact]
