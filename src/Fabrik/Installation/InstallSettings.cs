@@ -14,7 +14,7 @@ public sealed record InstallSettings
     public const string DefaultProfile = "prod";
     public static readonly IReadOnlyList<string> Profiles = ["dev", "prod"];
 
-    private static readonly string[] Fields = ["context", "profile", "storageClass", "registry", "namespaces", "providerKeys"];
+    private static readonly string[] Fields = ["context", "profile", "storageClass", "registry", "monitoring", "namespaces", "providerKeys"];
 
     /// <summary>Of the kubeconfig; null: its current one.</summary>
     public string? Context { get; init; }
@@ -27,6 +27,9 @@ public sealed record InstallSettings
 
     /// <summary>Where images are pulled from instead of <see cref="Names.Images"/>: a mirror.</summary>
     public string? Registry { get; init; }
+
+    /// <summary>Whether ServiceMonitors and alerts come with it, beside the overlay; they need the Prometheus operator's definitions.</summary>
+    public bool Monitoring { get; init; }
 
     /// <summary>Opted in: their Jobs are Fabrik's business from then on.</summary>
     public IReadOnlyList<string> Namespaces { get; init; } = [];
@@ -46,6 +49,12 @@ public sealed record InstallSettings
             Profile = profile,
             StorageClass = Text(document, "storageClass"),
             Registry = Text(document, "registry")?.TrimEnd('/'),
+            Monitoring = document["monitoring"] switch
+            {
+                null => false,
+                JsonValue value when value.TryGetValue<bool>(out var said) => said,
+                _ => throw new FormatException("monitoring must be true or false"),
+            },
             Namespaces = document["namespaces"] switch
             {
                 null => [],
@@ -68,6 +77,7 @@ public sealed record InstallSettings
         document["profile"] = Profile;
         if (StorageClass is not null) document["storageClass"] = StorageClass;
         if (Registry is not null) document["registry"] = Registry;
+        if (Monitoring) document["monitoring"] = true;
         if (Namespaces.Count > 0) document["namespaces"] = new JsonArray([.. Namespaces.Select(ns => (JsonNode)ns)]);
         if (ProviderKeys.Count == 0) return document;
         var keys = new JsonObject();

@@ -23,7 +23,7 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(ManifestFiles.Folder, overlay)}");
         (code, error).ShouldBe((0, ""));
         var objects = Manifest.Read(output);
-        if (overlay.EndsWith("monitoring", StringComparison.Ordinal)) await MonitoringKindsAsync(objects);
+        if (overlay.EndsWith("monitoring", StringComparison.Ordinal)) await PrometheusOperator.DefineAsync(cluster.Client);
 
         var refused = new List<string>();
         foreach (var item in objects)
@@ -104,38 +104,5 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(ManifestFiles.Folder, overlay)}");
         (code, error).ShouldBe((0, ""));
         return Manifest.Read(output);
-    }
-
-    /// <summary>Where nobody has installed the Prometheus operator: its kinds, without their rules.</summary>
-    private async Task MonitoringKindsAsync(IReadOnlyList<JsonObject> objects)
-    {
-        foreach (var type in objects.Select(ManifestFiles.Type).Where(type => type.Group == "monitoring.coreos.com").Distinct())
-        {
-            await cluster.ApplyAsync(new JsonObject
-            {
-                ["apiVersion"] = "apiextensions.k8s.io/v1",
-                ["kind"] = "CustomResourceDefinition",
-                ["metadata"] = new JsonObject { ["name"] = $"{type.Plural}.{type.Group}" },
-                ["spec"] = new JsonObject
-                {
-                    ["group"] = type.Group,
-                    ["scope"] = "Namespaced",
-                    ["names"] = new JsonObject { ["plural"] = type.Plural, ["kind"] = type.Kind, ["singular"] = type.Kind.ToLowerInvariant(), ["listKind"] = type.Kind + "List" },
-                    ["versions"] = new JsonArray(new JsonObject { ["name"] = type.Version, ["served"] = true, ["storage"] = true, ["schema"] = new JsonObject { ["openAPIV3Schema"] = new JsonObject { ["type"] = "object", ["x-kubernetes-preserve-unknown-fields"] = true } } }),
-                },
-            });
-            await Wait.UntilAsync($"{type.Plural} to be served", async () =>
-            {
-                try
-                {
-                    await foreach (var _ in cluster.Client.ListAsync(type, null, TestContext.Current.CancellationToken)) { }
-                    return true;
-                }
-                catch (KubernetesException error) when (error.IsNotFound)
-                {
-                    return false;
-                }
-            });
-        }
     }
 }
