@@ -484,6 +484,10 @@ public static class Names
         public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
 
+        /// <summary>ValidatingAdmissionPolicies of untrusted runs: of Jobs' deadlines and records, and of images and root file systems.</summary>
+        public const string RunJobsPolicy = "fabrik-run-jobs";
+        public const string RunImagesPolicy = "fabrik-run-images";
+
         /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
         public const string TmpVolume = "fabrik-tmp";
         public const string GateContainer = "fabrik-gate";
