@@ -30,6 +30,7 @@ internal sealed class ServiceEndpoints(KubernetesClient client) : IDisposable
         {
             var selector = service.Json.Fields("spec", "selector").ToList();
             if (selector.Count == 0 || selector.Any(label => pod.Label(label.Name) != label.Value.GetString())) continue;
+            var isPublished = ready || service.Json.Flag("spec", "publishNotReadyAddresses");
             var slice = new JsonObject
             {
                 ["apiVersion"] = "discovery.k8s.io/v1",
@@ -44,7 +45,7 @@ internal sealed class ServiceEndpoints(KubernetesClient client) : IDisposable
                 ["endpoints"] = new JsonArray(new JsonObject
                 {
                     ["addresses"] = new JsonArray(Address.ToString()),
-                    ["conditions"] = new JsonObject { ["ready"] = ready, ["serving"] = ready, ["terminating"] = terminating },
+                    ["conditions"] = new JsonObject { ["ready"] = isPublished, ["serving"] = ready, ["terminating"] = terminating },
                     ["targetRef"] = new JsonObject { ["kind"] = "Pod", ["name"] = pod.Name, ["namespace"] = pod.Namespace, ["uid"] = pod.Uid },
                 }),
                 ["ports"] = new JsonArray([.. service.Json.Items("spec", "ports").Select(port => Port(pod, port, ports)).OfType<JsonNode>()]),
