@@ -72,15 +72,12 @@ internal sealed class WebhookDeployment : IAsyncDisposable
             }
         }
 
-        var token = await real.CreateAsync(
-            Kinds.ServiceAccount, Names.SystemNamespace,
-            new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenRequest", ["spec"] = new JsonObject { ["expirationSeconds"] = 3600 } },
-            ct, new WriteOptions { Name = "fabrik-webhook", Subresource = "token" });
+        var token = await real.TokenAsync(Names.SystemNamespace, Names.Objects.Webhook, ct);
         var caller = new ClusterConfig
         {
             Server = real.Config.Server,
             CertificateAuthority = real.Config.CertificateAuthority ?? await File.ReadAllTextAsync(real.Config.CertificateAuthorityFile!, ct),
-            Token = token.Json.GetProperty("status").GetProperty("token").GetString(),
+            Token = token,
         };
         var made = new WebhookDeployment(real, server, reached, caller, taken);
         if (server is null) await made.ServeAsync(ct);

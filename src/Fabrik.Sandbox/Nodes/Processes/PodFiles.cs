@@ -105,12 +105,8 @@ internal sealed class PodFiles(KubernetesClient client, TimeProvider clock, Kube
             return;
         }
 
-        var spec = new JsonObject { ["expirationSeconds"] = 3607, ["boundObjectRef"] = new JsonObject { ["kind"] = "Pod", ["apiVersion"] = "v1", ["name"] = pod.Name, ["uid"] = pod.Uid } };
-        if (source.Text("audience") is { } audience) spec["audiences"] = new JsonArray(audience);
-        var request = new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenRequest", ["spec"] = spec };
         var account = pod.Json.Text("spec", "serviceAccountName") ?? "default";
-        var answer = await client.CreateAsync(Kinds.ServiceAccount, pod.Namespace, request, ct, new WriteOptions { Subresource = "token", Name = account });
-        files[name] = Encoding.UTF8.GetBytes(answer.Json.Text("status", "token")!);
+        files[name] = Encoding.UTF8.GetBytes(await client.TokenAsync(pod.Namespace!, account, ct, source.Text("audience"), TimeSpan.FromSeconds(3607), pod));
         tokens[path] = clock.GetTimestamp();
     }
 
