@@ -63,6 +63,39 @@ public class ObserveRunsTests
         world.Database.All().Select(run => run.Id).ShouldBeUnique();
     }
 
+    /// <summary>What happens meanwhile is in no watch: ends, deletions, a name that is taken again, and after a restore the past of what had ended.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task After_a_restart_of_the_API_server_that_has_forgotten_the_watches_every_run_is_recorded_once(bool isRestored)
+    {
+        await using var world = await World.StartAsync();
+        await using var process = await world.ObserveAsync();
+        foreach (var (name, uid) in ((string, string)[])[("ended", "1"), ("ends", "2"), ("gone", "3"), ("taken", "4"), ("runs", "5")]) await world.CreateAsync(Named(name), uid, "2026-11-20T12:00:00Z");
+        await world.SucceedAsync("ended");
+        await world.UntilAsync(() => world.Database.All().Count == 5 && world.Database.All().Count(run => run.Outcome == Outcome.Succeeded) == 1);
+
+        await world.WithoutWatchesAsync(isRestored, async () =>
+        {
+            await world.SucceedAsync("ends");
+            world.Delete(Kinds.Job, "ci", "gone");
+            world.Delete(Kinds.Job, "ci", "taken");
+            await world.CreateAsync(Named("taken"), "6", "2026-11-20T12:10:00Z");
+            await world.CreateAsync(Named("new"), "7", "2026-11-20T12:10:00Z");
+            if (isRestored) await world.UnfinishAsync("ended");
+        });
+        await world.UntilAsync(() => Outcomes() == "1 succeeded, 2 succeeded, 3 lost, 4 lost, 5 running, 6 running, 7 running");
+
+        foreach (var name in (string[])["runs", "taken", "new"]) await world.SucceedAsync(name);
+        if (isRestored) await world.SucceedAsync("ended");
+        await world.UntilAsync(() => Outcomes() == "1 succeeded, 2 succeeded, 3 lost, 4 lost, 5 succeeded, 6 succeeded, 7 succeeded");
+        (await process.TextAsync(Names.Paths.Metrics)).ShouldContain("fabrik_runs_finished_total{outcome=\"succeeded\",arm=\"unassigned\"} 5\n");
+
+        string Outcomes() => string.Join(", ", world.Database.All().OrderBy(run => run.Id, StringComparer.Ordinal).Select(run => $"{run.Id} {WireNames.Of(run.Outcome)}"));
+    }
+
+    private static JsonObject Named(string name) => JsonNode.Parse($$"""{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"{{name}}","namespace":"ci"},"spec":{"template":{"spec":{"containers":[{"name":"main","image":"busybox"}] } } } }""")!.AsObject();
+
     /// <summary>As the webhook signed it; the process ends between the Job and its copy, and once more after both.</summary>
     [Fact]
     public async Task A_control_counts_in_every_experiment_it_was_signed_for_and_its_copy_in_none_through_restarts()
@@ -200,6 +233,19 @@ public class ObserveRunsTests
             (body["metadata"]!["uid"], body["metadata"]!["creationTimestamp"]) = (uid, createdAt);
             return client.CreateAsync(Kinds.Job, "ci", body, default);
         }
+
+        /// <summary>Nobody can read; what is written meanwhile is stored. The server then knows no version of before.</summary>
+        public async Task WithoutWatchesAsync(bool isRestored, Func<Task> meanwhile)
+        {
+            server.Answer = context => context.Request.Method == "GET" ? FakeCluster.Fail(context, 503, "ServiceUnavailable", "starting") : cluster.Answer(context);
+            cluster.CloseWatches();
+            await meanwhile();
+            if (isRestored) cluster.Restore();
+            else cluster.Compact();
+            server.Answer = cluster.Answer;
+        }
+
+        public Task UnfinishAsync(string job) => client.PatchAsync(Kinds.Job, "ci", job, PatchType.Merge, new JsonObject { ["status"] = null }, default);
 
         /// <summary>A change of the trial that Jobs are signed for.</summary>
         public Task ChangeAsync(string name, string startedAt) => client.CreateAsync(Kinds.OptimizationChange, Names.SystemNamespace, new JsonObject
