@@ -23,7 +23,7 @@ internal static class LogPairing
     private const uint LittleEndian = 0x377f0682, BigEndian = 0x377f0683;
 
     /// <summary>Of one look at a first page.</summary>
-    internal readonly record struct Mark(int Id, int Number);
+    private sealed record Mark(int Id, int Number);
 
     /// <summary>Says in a transaction that it was one of this database; without it no log could be told from another.</summary>
     public static void Count(SqliteConnection connection, SqliteTransaction transaction)
