@@ -7,6 +7,7 @@ namespace Fabrik.Webhook;
 public static class WebhookEnvironment
 {
     private const int MaximumAddress = 1024;
+    private const int MaximumImage = 512;
     private const string DefaultTlsDirectory = "/etc/fabrik/tls";
     private const string DefaultTokenKeyFile = "/etc/fabrik/run-token-key/key";
     private const string DefaultKeyFile = "/etc/fabrik/assignment-key/key";
@@ -20,6 +21,7 @@ public static class WebhookEnvironment
         AssignmentKeyFile = variable(Names.Variables.AssignmentKeyFile) ?? DefaultKeyFile,
         GatewayUrl = Address(variable, Names.Variables.GatewayUrl),
         RunTokenKeyFile = variable(Names.Variables.RunTokenKeyFile) ?? DefaultTokenKeyFile,
+        GateImage = Image(variable, Names.Variables.GateImage) ?? Names.Images.Gate,
         Port = Number(variable, Names.Variables.WebhookPort, 65535) ?? WebhookOptions.DefaultPort,
         MetricsPort = Number(variable, Names.Variables.MetricsPort, 65535),
         DrainGrace = Number(variable, Names.Variables.DrainSeconds, 25) is { } seconds ? TimeSpan.FromSeconds(seconds) : WebhookOptions.DefaultDrainGrace,
@@ -31,6 +33,14 @@ public static class WebhookEnvironment
         if (text.Length <= MaximumAddress && Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
             && address.Query.Length == 0 && address.Fragment.Length == 0 && address.UserInfo.Length == 0) return address;
         throw new WebhookException($"{name} must be an http or https address without name, password, query or fragment, such as https://gateway.fabrik-gateway:8443; leave it out where there is no gateway");
+    }
+
+    /// <summary>A container with a reference that Kubernetes does not take would keep every gated Job from being created.</summary>
+    private static string? Image(Func<string, string?> variable, string name)
+    {
+        if (variable(name) is not { Length: > 0 } text) return null;
+        if (text.Length <= MaximumImage && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' or '/' or ':' or '@')) return text;
+        throw new WebhookException($"{name} must be an image such as {Names.Images.Gate}; leave it out for that one");
     }
 
     private static int? Number(Func<string, string?> variable, string name, int most)

@@ -32,6 +32,9 @@ public sealed record WebhookOptions
     /// <summary>Keys that sign run tokens, as the gateway has them too; needed with <see cref="GatewayUrl"/>, read again when it changes.</summary>
     public string? RunTokenKeyFile { get; init; }
 
+    /// <summary>Of the gate in Pods of runs, where the policy names none.</summary>
+    public string GateImage { get; init; } = Names.Images.Gate;
+
     /// <summary>HTTPS: reviews, health and metrics. 0 takes any free one.</summary>
     public int Port { get; init; } = DefaultPort;
 

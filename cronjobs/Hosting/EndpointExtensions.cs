@@ -24,11 +24,12 @@ internal static class EndpointExtensions
     {
         routes.MapGet(Names.Paths.Live, () => "ok\n");
 
-        // Ready means able to take over as well as at work: a replica that waits for the Lease is ready, one that leads is so once all is listed.
+        // Ready means able to take over as well as at work: a replica that waits for the Lease is ready, one that leads is so once all is listed. One that stands still
+        // as nothing can be written is ready to be asked why, and goes on by itself: to take its Pod from the Services would take the API away with it.
         routes.MapGet(Names.Paths.Ready, (Database database, RunObserver observer, SchedulerMetrics scheduler) =>
         {
             using var connection = database.Read();
-            if (scheduler.Paused is { } paused) return Results.Text($"nothing can be written since {paused.Since:yyyy-MM-dd'T'HH:mm:ss'Z'}: {paused.Why}\n", statusCode: 503);
+            if (scheduler.Paused is { } paused) return Results.Text($"ok, and all tasks stand still since {paused.Since:yyyy-MM-dd'T'HH:mm:ss'Z'}: {paused.Why}\n");
             return scheduler.Leading && !observer.Synchronised ? Results.Text("the watches are not synchronised yet\n", statusCode: 503) : Results.Text("ok\n");
         });
         var collector = new MetricCollector(Meters(routes.ServiceProvider));

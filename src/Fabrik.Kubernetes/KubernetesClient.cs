@@ -118,6 +118,20 @@ public sealed class KubernetesClient(ClusterConfig config, TimeProvider clock) :
             new ApiCall(What("delete", kind, ns, name, null), HttpMethod.Delete, kind.Path(ns, name), true) { Body = Bytes(body), ContentType = "application/json" }, ct);
     }
 
+    /// <summary>A new token of a ServiceAccount (TokenRequest): a secret.</summary>
+    /// <param name="audience">Null: the API server's own.</param>
+    /// <param name="lifetime">From 10 minutes on; the server may give another. Null: its default of an hour.</param>
+    /// <param name="boundTo">A Pod or Secret with which it ends to be good; null: nothing.</param>
+    public async Task<string> TokenAsync(string ns, string account, CancellationToken ct, string? audience = null, TimeSpan? lifetime = null, KubeObject? boundTo = null)
+    {
+        var spec = new JsonObject { ["audiences"] = audience is null ? [] : new JsonArray(audience) };
+        if (lifetime is { } life) spec["expirationSeconds"] = (long)life.TotalSeconds;
+        if (boundTo is not null) spec["boundObjectRef"] = new JsonObject { ["kind"] = boundTo.Kind, ["apiVersion"] = "v1", ["name"] = boundTo.Name, ["uid"] = boundTo.Uid };
+        var request = new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenRequest", ["spec"] = spec };
+        var made = await CreateAsync(Kinds.ServiceAccount, ns, request, ct, new WriteOptions { Name = account, Subresource = "token" });
+        return made.Json.GetProperty("status").GetProperty("token").GetString()!;
+    }
+
     /// <summary>At most 16 MiB from the beginning of the log.</summary>
     /// <param name="tail">Only so many lines from its end.</param>
     public async Task<string> LogsAsync(string ns, string pod, CancellationToken ct, string? container = null, int? tail = null)

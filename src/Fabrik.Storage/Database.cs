@@ -48,9 +48,11 @@ public sealed class Database : IDisposable
             System.IO.Directory.CreateDirectory(directory);
             Preflight.Check(System.IO.Path.GetFullPath(directory));
             if (role is not null) alone = Preflight.Alone(path, role);
+            if (LogPairing.Problem(path) is { } problem) throw new StorageException(Foreign(path, problem));
             database = new Database(path, clock, alone);
             if (database.writer.ExecuteScalar<string>("PRAGMA quick_check(1)") is var state and not "ok") throw new StorageException(Damaged(path, state ?? "no answer"));
             Migrations.Apply(database.writer, clock);
+            LogPairing.Identify(database.writer);
             return database;
         }
         catch (Exception e)
@@ -86,6 +88,7 @@ public sealed class Database : IDisposable
                     try
                     {
                         var result = work(writer, transaction);
+                        LogPairing.Count(writer, transaction);
                         transaction.Commit();
                         if (Trouble is not null && HasRoom()) Volatile.Write(ref trouble, null);
                         return result;
@@ -137,7 +140,12 @@ public sealed class Database : IDisposable
                 var again = OpenWriter(writing);
                 writer.Dispose();
                 writer = again;
-                writer.Execute($"PRAGMA user_version = {clock.GetUtcNow().ToUnixTimeSeconds() & int.MaxValue}");
+                using (var transaction = writer.BeginTransaction(deferred: false))
+                {
+                    LogPairing.Count(writer, transaction);
+                    transaction.Commit();
+                }
+
                 Volatile.Write(ref trouble, null);
                 return null;
             }
@@ -189,6 +197,10 @@ public sealed class Database : IDisposable
             """);
         return connection;
     }
+
+    private static string Foreign(string path, string why) =>
+        $"{path}-wal is {why}: it would write its pages over the file's. Neither was changed. Where the file was restored or copied here, its old log was left: stop Fabrik, move "
+        + $"{FileName}-wal and {FileName}-shm away (keep them) and start again. Where the log was put here, put the file's own back. See {Names.Documents.Surviving}";
 
     private static string Damaged(string path, string why) =>
         $"{path} is damaged ({why}). Stop Fabrik, move {FileName}, {FileName}-wal and {FileName}-shm away together, then restore a backup, "

@@ -242,6 +242,9 @@ public static class Names
         public const string TlsSecret = "FABRIK_TLS_SECRET";
         public const string AssignmentKeyFile = "FABRIK_ASSIGNMENT_KEY_FILE";
 
+        /// <summary>Of the webhook: the image of the gate in Pods of runs, where the policy names none; without it <see cref="Images.Gate"/>.</summary>
+        public const string GateImage = "FABRIK_GATE_IMAGE";
+
         /// <summary>Where runs reach the LLM gateway, such as https://gateway.fabrik-gateway:8443; without it no Job gets a run token.</summary>
         public const string GatewayUrl = "FABRIK_GATEWAY_URL";
 
@@ -454,7 +457,7 @@ public static class Names
         /// <summary>Where images are, if no mirror is named.</summary>
         public const string Registry = "ghcr.io/fabrik-dev/";
 
-        /// <summary>Of the version that is built.</summary>
+        /// <summary>Of the version that is built; an installation names its own in <see cref="Variables.GateImage"/>.</summary>
         public static readonly string Gate = $"{Registry}fabrik-gate:{typeof(Names).Assembly.GetName().Version?.ToString(3)}";
     }
 
@@ -499,6 +502,10 @@ public static class Names
         /// <summary>In <see cref="GatewayNamespace"/>: ConfigMap by which the gateway trusts the API.</summary>
         public const string GatewayTrust = "fabrik-ca";
         public const string Leader = "fabrik-leader";
+
+        /// <summary>ValidatingAdmissionPolicies of untrusted runs: of Jobs' deadlines and records, and of images and root file systems.</summary>
+        public const string RunJobsPolicy = "fabrik-run-jobs";
+        public const string RunImagesPolicy = "fabrik-run-images";
 
         /// <summary>In Jobs: the volume for /tmp, and the init container that waits for the network policy.</summary>
         public const string TmpVolume = "fabrik-tmp";

@@ -18,6 +18,7 @@ internal sealed partial class SnapshotKeeper : BackgroundService
     private readonly Feed[] arms;
     private readonly KubernetesClient client;
     private readonly SigningKeys keys;
+    private readonly string gateImage;
     private readonly TimeProvider clock;
     private readonly ILogger logger;
     private readonly SemaphoreSlim dirty = new(1, 1);
@@ -27,7 +28,7 @@ internal sealed partial class SnapshotKeeper : BackgroundService
 
     public SnapshotKeeper(KubernetesClient client, SigningKeys keys, WebhookOptions options, ILogger<SnapshotKeeper> logger)
     {
-        (this.client, this.keys, clock, this.logger) = (client, keys, options.Clock, logger);
+        (this.client, this.keys, gateImage, clock, this.logger) = (client, keys, options.GateImage, options.Clock, logger);
         (ResourceKind, bool)[] kinds =
         [
             (Kinds.OptimizationChange, true), (Kinds.OptimizerPolicy, true), (Kinds.Namespace, false),
@@ -106,6 +107,7 @@ internal sealed partial class SnapshotKeeper : BackgroundService
             {
                 Keys = keys.Current,
                 Gateway = keys.Gateway,
+                GateImage = gateImage,
                 Policy = Items(Kinds.OptimizerPolicy).Where(one => one.Name == Names.PolicyName).Select(one => Read(one, ObjectJson.Policy, bad)).FirstOrDefault(),
                 Changes = Items(Kinds.OptimizationChange).Select(one => Read(one, ObjectJson.Change, bad)).OfType<OptimizationChange>(),
                 Namespaces = Items(Kinds.Namespace).Select(one => one.Json),

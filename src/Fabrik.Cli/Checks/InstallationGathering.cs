@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Fabrik.Checks;
 using Fabrik.Cli.Connections;
+using Fabrik.Cli.Installing;
 using Fabrik.Experiments;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes;
@@ -87,15 +88,37 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         var none = installation.Discovery.IsRead && installation.Discovery.Value.Text("data", Names.Objects.GatewayAddress) is null && installation.Gateway.State == ReadState.Missing
             ? $"there is no gateway here: no StatefulSet {Names.GatewayNamespace}/{Names.Objects.Gateway}, and ConfigMap {Names.SystemNamespace}/{Names.Objects.ApiDiscovery} names none"
             : null;
-        return new GatewayFacts(installation, none, await StatusesAsync(installation, ct));
+        return new GatewayFacts(installation, none, await UsesAsync(ct), await StatusesAsync(installation, ct));
     }
+
+    /// <summary>What people and runs have left of a use of the gateway.</summary>
+    private Task<Reading<IReadOnlyList<string>>> UsesAsync(CancellationToken ct) => FactReader.TryAsync(async () =>
+    {
+        var uses = new List<string>();
+        var policy = await reader.Client.FindAsync(Kinds.OptimizerPolicy, null, Names.PolicyName, ct);
+        if (policy is not null && policy.Json.List("spec", "budgets").Any()) uses.Add("a budget");
+        await foreach (var change in reader.Client.ListAsync(Kinds.OptimizationChange, null, ct))
+        {
+            if (change.Json.Text("spec", "type") != WireNames.Of(ChangeType.Model)) continue;
+            uses.Add($"the change {change.Name}");
+            break;
+        }
+
+        if (uses.Count > 0) return (IReadOnlyList<string>)uses;
+        using var api = await from.OpenApiAsync(ct);
+        using var answer = await api.GetAsync($"{Names.Paths.Usage}?since={DateTimeOffset.UnixEpoch:yyyy-MM-ddTHH:mm:ssZ}&limit=1", ct);
+        if (answer.RootElement.Whole("total", "calls") is not { } calls) throw new JsonException("the API's answer has no total");
+        if (calls > 0) uses.Add("calls in the ledger");
+        return uses;
+    });
 
     public async Task<ReleaseFacts> ReleasesAsync(string own, CancellationToken ct)
     {
         var installation = await InstallationAsync(ct);
         var (report, statuses) = (await DatabaseAsync(ct), await StatusesAsync(installation, ct));
         var images = new[] { installation.Webhook, installation.Control, installation.Gateway }.Where(one => one.IsRead)
-            .SelectMany(one => one.Value.List("spec", "template", "spec", "containers")).Select(container => container.Text("image")).OfType<string>().ToList();
+            .SelectMany(one => one.Value.List("spec", "template", "spec", "containers"))
+            .SelectMany(container => container.List("env").Where(one => one.Text("name") == Names.Variables.GateImage).Select(one => one.Text("value")).Append(container.Text("image"))).OfType<string>().ToList();
         return new ReleaseFacts(
             own, installation, report.IsRead ? Reading.Of(report.Value.Version) : Reading.Not<string>(report.State, report.Why!),
             Told(statuses, status => status.Version), images);

@@ -18,13 +18,14 @@ public static class InitCommand
     private static readonly Option<string?> Profile = InstallCommand.Choice("--profile", "dev: one of each on a small machine; prod: replicas, spread and priority", [.. InstallSettings.Profiles]);
     private static readonly Option<string?> StorageClass = new("--storage-class") { Description = "Of Fabrik's volumes (default: the cluster's)" };
     private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Images.Registry.TrimEnd('/')}" };
+    private static readonly Option<bool> Monitoring = InstallCommand.CreateMonitoring();
     private static readonly Option<string[]> OptIn = new("--opt-in") { Description = "A namespace whose Jobs are Fabrik's business; may be given several times" };
     private static readonly Option<string[]> Keys = new("--provider-key") { Description = "NAME=env:VARIABLE or NAME=file:PATH, such as openai=env:OPENAI_API_KEY: where install finds a key for the gateway" };
     private static readonly Option<bool> Force = new("--force") { Description = "Write over a file that is there" };
 
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
-        var command = new Command("init", $"Write {InstallSettings.DefaultFile}, which fabrik install reads") { Options = { FileOption, Profile, StorageClass, Registry, OptIn, Keys, Force } };
+        var command = new Command("init", $"Write {InstallSettings.DefaultFile}, which fabrik install reads") { Options = { FileOption, Profile, StorageClass, Registry, Monitoring, OptIn, Keys, Force } };
         command.SetAction(async (parsed, cancel) =>
         {
             var path = parsed.GetValue(FileOption)!;
@@ -57,6 +58,9 @@ public static class InitCommand
         var classes = new List<string>();
         await foreach (var one in cluster.ListAsync(Kinds.StorageClass, null, cancel)) classes.Add(one.Name);
         var storage = parsed.GetValue(StorageClass) ?? (classes.Count > 1 ? Ask(terminal, $"Storage class of Fabrik's volumes, of {string.Join(", ", classes)}; empty for the cluster's default", "") : null);
+        var monitoring = parsed.GetValue(Monitoring);
+        if (!monitoring && terminal.Ask is not null && (await Preflight.UnmonitoredAsync(cluster, cancel)).Count == 0)
+            monitoring = Ask(terminal, "The Prometheus operator is here. ServiceMonitors and alerts too (yes or no)", "no") is "y" or "yes";
         var keys = new Dictionary<string, KeySource>(StringComparer.Ordinal);
         foreach (var given in parsed.GetValue(Keys) ?? []) keys.Add(Source(given, out var source), source);
         foreach (var (key, variable) in Providers)
@@ -74,6 +78,7 @@ public static class InitCommand
             Profile = profile ?? InstallSettings.DefaultProfile,
             StorageClass = string.IsNullOrEmpty(storage) ? null : storage,
             Registry = parsed.GetValue(Registry),
+            Monitoring = monitoring,
             Namespaces = namespaces,
             ProviderKeys = keys,
         });

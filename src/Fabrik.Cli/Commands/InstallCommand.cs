@@ -16,6 +16,7 @@ public static class InstallCommand
     private static readonly Option<string?> Profile = Choice("--profile", "dev: one of each on a small machine; prod: replicas, spread and priority", [.. InstallSettings.Profiles]);
     private static readonly Option<string?> StorageClass = new("--storage-class") { Description = "Of Fabrik's volumes (default: the cluster's)" };
     private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Images.Registry.TrimEnd('/')}" };
+    private static readonly Option<bool> Monitoring = CreateMonitoring();
     private static readonly Option<string[]> OptIn = new("--opt-in") { Description = "A namespace whose Jobs are Fabrik's business; may be given several times" };
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Have the cluster check everything and store nothing" };
     private static readonly Option<bool> Wait = new("--wait") { Description = "Wait until all Pods serve before the webhook is registered (default: true)", DefaultValueFactory = _ => true };
@@ -25,7 +26,7 @@ public static class InstallCommand
     {
         var command = new Command("install", "Install Fabrik in a cluster; run again, it changes nothing that is right")
         {
-            Options = { FileOption, Profile, StorageClass, Registry, OptIn, DryRun, Wait, Timeout },
+            Options = { FileOption, Profile, StorageClass, Registry, Monitoring, OptIn, DryRun, Wait, Timeout },
         };
         command.SetAction((parsed, cancel) => RunAsync(parsed, globals, terminal, clock, upgrade: false, cancel));
         return command;
@@ -35,7 +36,7 @@ public static class InstallCommand
     {
         var command = new Command("upgrade", "Bring an installed Fabrik to this command's version, one part after another and without a failed admission")
         {
-            Options = { FileOption, Profile, StorageClass, Registry, OptIn, DryRun, Wait, Timeout },
+            Options = { FileOption, Profile, StorageClass, Registry, Monitoring, OptIn, DryRun, Wait, Timeout },
         };
         command.SetAction((parsed, cancel) => RunAsync(parsed, globals, terminal, clock, upgrade: true, cancel));
         return command;
@@ -73,6 +74,7 @@ public static class InstallCommand
             Profile = parsed.GetValue(Profile) ?? settings.Profile,
             StorageClass = parsed.GetValue(StorageClass) ?? settings.StorageClass,
             Registry = parsed.GetValue(Registry)?.TrimEnd('/') ?? settings.Registry,
+            Monitoring = settings.Monitoring || parsed.GetValue(Monitoring),
             Namespaces = [.. settings.Namespaces.Union(parsed.GetValue(OptIn) ?? [], StringComparer.Ordinal)],
         };
     }
@@ -89,6 +91,8 @@ public static class InstallCommand
             throw new CommandException(ExitCode.Usage, "FAB-1108", $"the settings in {path} cannot be used", e.Message, "correct the file, or write a new one: fabrik init");
         }
     }
+
+    internal static Option<bool> CreateMonitoring() => new("--monitoring") { Description = "ServiceMonitors and alerts too, for the Prometheus operator that is in the cluster" };
 
     internal static Option<string?> Choice(string name, string description, params string[] values)
     {

@@ -16,7 +16,7 @@ namespace Fabrik.Cli.Connections;
 public sealed class ApiConnection : IDisposable
 {
     private const int MaximumAnswer = 64 * 1024 * 1024;
-    private const int TokenSeconds = 600;
+    private static readonly TimeSpan TokenLife = TimeSpan.FromMinutes(10);
 
     private readonly HttpClient http;
 
@@ -105,17 +105,7 @@ public sealed class ApiConnection : IDisposable
     }
 
     /// <summary>Of the reader's ServiceAccount, for the API's audience alone; good for ten minutes.</summary>
-    public static async Task<string> TokenAsync(KubernetesClient cluster, CancellationToken cancel)
-    {
-        var request = new JsonObject
-        {
-            ["apiVersion"] = "authentication.k8s.io/v1",
-            ["kind"] = "TokenRequest",
-            ["spec"] = new JsonObject { ["audiences"] = new JsonArray(Names.Audience), ["expirationSeconds"] = TokenSeconds },
-        };
-        var made = await cluster.CreateAsync(Kinds.ServiceAccount, Names.SystemNamespace, request, cancel, new WriteOptions { Name = Names.Objects.Reader, Subresource = "token" });
-        return made.Json.GetProperty("status").GetProperty("token").GetString()!;
-    }
+    public static Task<string> TokenAsync(KubernetesClient cluster, CancellationToken cancel) => cluster.TokenAsync(Names.SystemNamespace, Names.Objects.Reader, cancel, Names.Audience, TokenLife);
 
     private static bool SameHost(KubeObject offered, string server) =>
         Value(offered, "server") is { } known && Uri.TryCreate(known, UriKind.Absolute, out var one) && Uri.TryCreate(server, UriKind.Absolute, out var other) && one.Authority == other.Authority;

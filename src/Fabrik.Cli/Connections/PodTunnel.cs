@@ -3,7 +3,7 @@ using Fabrik.Kubernetes;
 
 namespace Fabrik.Cli.Connections;
 
-/// <summary>The command's own port-forward: connections to whichever Pod of a component is ready.</summary>
+/// <summary>The command's own port-forward: connections to whichever Pod's container of a component is ready, whatever the others beside it are.</summary>
 /// <param name="component">Value of the label app.kubernetes.io/name.</param>
 /// <param name="port">Name of the container's port.</param>
 public sealed class PodTunnel(KubernetesClient cluster, string ns, string component, string port)
@@ -34,8 +34,9 @@ public sealed class PodTunnel(KubernetesClient cluster, string ns, string compon
         await foreach (var pod in cluster.ListAsync(Kinds.Pod, ns, ct, new ListOptions { LabelSelector = $"{Names.Labels.Name}={component}" }))
         {
             seen++;
-            if (pod.DeletionTimestamp is not null || !pod.Json.Holds("Ready")) continue;
-            foreach (var container in pod.Json.List("spec", "containers"))
+            if (pod.DeletionTimestamp is not null) continue;
+            var ready = pod.Json.List("status", "containerStatuses").Where(status => status.Says("ready")).Select(status => status.Text("name")).ToHashSet(StringComparer.Ordinal);
+            foreach (var container in pod.Json.List("spec", "containers").Where(container => pod.Json.Holds("Ready") || ready.Contains(container.Text("name"))))
                 foreach (var one in container.List("ports"))
                     if (one.Text("name") == port) return (pod.Name, one.GetProperty("containerPort").GetInt32());
         }

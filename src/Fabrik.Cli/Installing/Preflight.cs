@@ -19,6 +19,7 @@ internal sealed class Preflight(KubernetesClient cluster, InstallSettings settin
     public async Task RunAsync(CancellationToken ct)
     {
         await steps.RunAsync("cluster", say => VersionAsync(ct), version => $"Kubernetes {version}");
+        if (settings.Monitoring) await steps.RunAsync("monitoring", say => MonitoringAsync(ct), found => found);
         await steps.RunAsync("permissions", say => PermissionsAsync(ct), count => count == 0 ? "everything is allowed" : $"{count} asked");
         await steps.RunAsync("storage class", say => StorageAsync(ct), name => name);
         await LeftoversAsync(ct);
@@ -38,6 +39,23 @@ internal sealed class Preflight(KubernetesClient cluster, InstallSettings settin
         if (version.Text("major") != "1" || !int.TryParse(minor, CultureInfo.InvariantCulture, out var number) || number < OldestMinor)
             problems.Add(($"Kubernetes is {text}, and 1.{OldestMinor} or later is needed", "upgrade the cluster, or name another one with --context"));
         return text;
+    }
+
+    /// <summary>Kinds of the monitoring overlay that the cluster does not serve.</summary>
+    public static async Task<IReadOnlyList<string>> UnmonitoredAsync(KubernetesClient cluster, CancellationToken ct)
+    {
+        var missing = new List<string>();
+        foreach (var (version, kind) in ShippedManifests.Overlay(ShippedManifests.Monitoring).Select(item => (item["apiVersion"]?.ToString() ?? "", item.Kind())).Distinct())
+            if (await Discovery.FindAsync(cluster, version, kind, ct) is null) missing.Add($"{kind} ({version})");
+        return missing;
+    }
+
+    private async Task<string> MonitoringAsync(CancellationToken ct)
+    {
+        var missing = await UnmonitoredAsync(cluster, ct);
+        if (missing.Count == 0) return $"the operator's kinds are served; Prometheus' namespace needs the label {Names.Labels.Metrics}=true";
+        problems.Add(($"monitoring is wanted, and the cluster does not serve {string.Join(" and ", missing)}", "install the Prometheus operator first, or leave --monitoring (monitoring: true in the settings) out"));
+        return "kinds are missing";
     }
 
     /// <summary>Each kind of object that is going to be applied, in each place.</summary>

@@ -7,6 +7,8 @@ namespace Fabrik.Cli.Installing;
 /// <summary>The checkout's manifests/, embedded, so that the command needs no files beside it.</summary>
 internal static class ShippedManifests
 {
+    /// <summary>The overlay that comes beside a profile.</summary>
+    public const string Monitoring = "monitoring";
     private const string Prefix = "manifests/";
 
     /// <summary>What <c>kubectl kustomize manifests/overlays/PROFILE</c> prints, as objects.</summary>
@@ -15,7 +17,7 @@ internal static class ShippedManifests
     /// <summary>As an installation with these settings applies them.</summary>
     public static IReadOnlyList<JsonObject> For(InstallSettings settings)
     {
-        var items = Overlay(settings.Profile);
+        IReadOnlyList<JsonObject> items = settings.Monitoring ? [.. Overlay(settings.Profile), .. Overlay(Monitoring)] : Overlay(settings.Profile);
         settings.Adjust(items);
         return items;
     }

@@ -58,7 +58,7 @@ internal sealed class AdmissionPolicies(Cluster cluster)
         }
 
         var home = request.Namespace is { } ns ? cluster.Store.Get(BuiltInTypes.Namespace, null, ns)?.Read() : null;
-        var question = new PolicyQuestion(request, request.Object, request.Old?.Read(), home, parameters, asked => cluster.Authorizer.Decide(request.Context.Caller, asked).Allowed);
+        var question = new PolicyQuestion(request, request.Object, request.Old?.Read(), home, parameters, PolicyTwin.TextsOf(policy), asked => cluster.Authorizer.Decide(request.Context.Caller, asked).Allowed);
         if (!twin.Applies(question)) return null;
         foreach (var (validation, holds) in policy.Items("spec", "validations").Zip(twin.Validations))
         {

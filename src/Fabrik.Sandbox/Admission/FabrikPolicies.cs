@@ -14,7 +14,7 @@ internal static class FabrikPolicies
     [
         new("8244fbf22e26699c", question => question.User == Scheduler ? null : ""),
         new("ea48bb575b030268", Approval, AutoApply),
-        new("37f010590177d414", Guardrails),
+        new("85cf0acacc8e45c6", Guardrails, Runs),
         new("b57322de8f17df28", Budgets),
     ];
 
@@ -30,6 +30,18 @@ internal static class FabrikPolicies
         var isKept = question.Old is null
             ? now.Text("autoApplyRisk") == "low" && now.Texts("protectedEnvironments").Contains("prod")
             : now.Text("autoApplyRisk") == before.Text("autoApplyRisk") && JsonNode.DeepEquals(now.At("protectedEnvironments"), before.At("protectedEnvironments"));
+        return isKept || MayApprove(question, "optimizerpolicies") ? null : "";
+    }
+
+    private static string? Runs(PolicyQuestion question)
+    {
+        var (now, before) = (question.Object.At("spec", "runs"), question.Old.At("spec", "runs"));
+        var isKept = question.Old is not null
+            ? JsonNode.DeepEquals(now, before)
+            : now.Number("runAsUser") == 1000 && now.Number("runAsGroup") == 1000 && now.Flag("readOnlyRootFilesystem") == true
+            && now.Number("activeDeadlineSeconds") == 21_600 && now.Number("ttlSecondsAfterFinished") == 86_400
+            && now.At("runtimeClassName") is null && now.At("nodeSelector") is null && now.At("tolerations") is null
+            && now.Flag("gate") == false && now.At("gateImage") is null && !now.Items("registries").Any();
         return isKept || MayApprove(question, "optimizerpolicies") ? null : "";
     }
 

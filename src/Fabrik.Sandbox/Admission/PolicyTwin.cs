@@ -12,8 +12,9 @@ namespace Fabrik.Sandbox.Admission;
 /// <param name="Old">Null for a creation.</param>
 /// <param name="Namespace">The namespace object; null for what is in none.</param>
 /// <param name="Parameters">Null where the policy has none.</param>
+/// <param name="Texts">The policy's variables that are nothing but a text: settings of an installation.</param>
 /// <param name="May">CEL's authorizer for the caller of the request.</param>
-public sealed record PolicyQuestion(AdmissionRequest Request, JsonObject? Object, JsonObject? Old, JsonObject? Namespace, JsonObject? Parameters, Func<AccessQuestion, bool> May)
+public sealed record PolicyQuestion(AdmissionRequest Request, JsonObject? Object, JsonObject? Old, JsonObject? Namespace, JsonObject? Parameters, IReadOnlyDictionary<string, string> Texts, Func<AccessQuestion, bool> May)
 {
     public string User => Request.Context.Caller.Name;
 }
@@ -35,18 +36,25 @@ public sealed record PolicyTwin(string Fingerprint, params IReadOnlyList<Func<Po
     /// <summary>Null for a policy that Fabrik does not ship, or not with these expressions.</summary>
     public static PolicyTwin? Find(JsonObject policy) => Known.GetValueOrDefault(FingerprintOf(policy));
 
-    /// <summary>Of all CEL of a policy, in its order; white space does not matter.</summary>
+    /// <summary>By name: variables that are a text and nothing else.</summary>
+    public static IReadOnlyDictionary<string, string> TextsOf(JsonObject policy) =>
+        policy["spec"].Items("variables").Where(one => Text(one) is not null).ToDictionary(one => one.Text("name") ?? "", one => Text(one)!, StringComparer.Ordinal);
+
+    /// <summary>Of all CEL of a policy, in its order; white space does not matter, and neither does what <see cref="TextsOf"/> has.</summary>
     public static string FingerprintOf(JsonObject policy)
     {
         var spec = policy["spec"];
         var text = string.Join('\n', (IEnumerable<string>)
         [
             .. spec.Items("matchConditions").Select(one => "when " + Plain(one, "expression")),
-            .. spec.Items("variables").Select(one => $"{one.Text("name")} = {Plain(one, "expression")}"),
+            .. spec.Items("variables").Select(one => $"{one.Text("name")} = {(Text(one) is null ? Plain(one, "expression") : "a text")}"),
             .. spec.Items("validations").Select(one => $"must {Plain(one, "expression")} else {Plain(one, "messageExpression")}"),
         ]);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..16];
 
         static string Plain(JsonNode? from, string field) => string.Concat((from.Text(field) ?? "").Where(c => !char.IsWhiteSpace(c)));
     }
+    /// <summary>Null for any other expression, and for a text that needs escapes.</summary>
+    private static string? Text(JsonNode? variable) =>
+        variable.Text("expression")?.Trim() is ['\'', .. var text, '\''] && text.AsSpan().IndexOfAny('\'', '\\') < 0 ? text : null;
 }

@@ -19,7 +19,7 @@ internal static class RunPolicies
     public static IReadOnlyList<PolicyTwin> Twins { get; } =
     [
         new("ada89f654d5e01eb", IsPrivileged, SharesHost, HasHostPath, IsRoot, Escalates, HasCapabilities, HasToken, ChoosesNode, HasNoLimits, HasNoEnd),
-        new("245165583ad285bf", ForeignImages, WritesImage),
+        new("64382c998f230cdd", ForeignImages, WritesImage),
         new("9dc3217cf9dc1d15", HasNoDeadline, Edits, Forges, CopiesRecord),
         new("506ba51eae144b7c", PosesAsRun),
         new("f9e0ac94c90ed613", question => question.May(new AccessQuestion("debug", Names.Group, Names.Resources.Runs, "", question.Request.Namespace ?? "", "")) ? null : ""),
@@ -79,7 +79,7 @@ internal static class RunPolicies
 
         bool IsForeign(string image, string? name) =>
             !known.Contains(image) && !registries.Any(registry => image.StartsWith(registry + '/', StringComparison.Ordinal))
-            && !(name == Names.Objects.GateContainer && image.StartsWith($"{Names.Images.Registry}fabrik-gate:", StringComparison.Ordinal));
+            && !(name == Names.Objects.GateContainer && question.Texts.GetValueOrDefault("gate") is { } gate && (image.StartsWith(gate + ':', StringComparison.Ordinal) || image.StartsWith(gate + '@', StringComparison.Ordinal)));
     }
 
     private static string? WritesImage(PolicyQuestion question) => Unless(

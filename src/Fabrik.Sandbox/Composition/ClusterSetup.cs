@@ -10,7 +10,8 @@ namespace Fabrik.Sandbox.Composition;
 public static class ClusterSetup
 {
     /// <summary>Nobody renews the tokens here: 30 days, longer than anybody tries Fabrik out at a stretch.</summary>
-    private const int TokenSeconds = 30 * 24 * 60 * 60;
+    /// <summary>In a cluster the kubelet writes and renews them.</summary>
+    internal static readonly TimeSpan TokenLife = TimeSpan.FromDays(30);
     private static readonly WriteOptions Own = new() { FieldManager = "fabrik", Force = true };
 
     public static async Task InstallAsync(KubernetesClient cluster, TimeProvider clock, CancellationToken ct)
@@ -64,22 +65,8 @@ public static class ClusterSetup
         TlsServerName = config.TlsServerName,
         InsecureSkipTlsVerify = config.InsecureSkipTlsVerify,
         ProxyUrl = config.ProxyUrl,
-        Token = await TokenAsync(cluster, Names.SystemNamespace, account, audience: null, ct),
+        Token = await cluster.TokenAsync(Names.SystemNamespace, account, ct, lifetime: TokenLife),
     };
-
-    /// <summary>In a cluster the kubelet writes and renews it.</summary>
-    /// <param name="audience">Null: the API server's own.</param>
-    internal static async Task<string> TokenAsync(KubernetesClient cluster, string ns, string account, string? audience, CancellationToken ct)
-    {
-        var request = new JsonObject
-        {
-            ["apiVersion"] = "authentication.k8s.io/v1",
-            ["kind"] = "TokenRequest",
-            ["spec"] = new JsonObject { ["audiences"] = audience is null ? [] : new JsonArray(audience), ["expirationSeconds"] = TokenSeconds },
-        };
-        var made = await cluster.CreateAsync(Kinds.ServiceAccount, ns, request, ct, new WriteOptions { Name = account, Subresource = "token" });
-        return made.Json.GetProperty("status").GetProperty("token").GetString()!;
-    }
 
     /// <summary>ServiceAccounts, roles and bindings of manifests/base: who may do what in a cluster, and so here too.</summary>
     private static IEnumerable<JsonObject> Accounts()

@@ -21,7 +21,7 @@ internal static class GatewaySetup
         await File.WriteAllTextAsync(Path.Combine(keys, KeyName), "sk-sandbox", ct);
         await File.WriteAllTextAsync(Path.Combine(home, "api-ca.pem"), caPem, ct);
         if (!File.Exists(Path.Combine(home, "virtual-keys.json"))) await File.WriteAllTextAsync(Path.Combine(home, "virtual-keys.json"), "[]", ct);
-        await File.WriteAllTextAsync(Path.Combine(home, "api-token"), await ClusterSetup.TokenAsync(cluster, Names.GatewayNamespace, Names.Objects.Gateway, Names.Audience, ct), ct);
+        await File.WriteAllTextAsync(Path.Combine(home, "api-token"), await cluster.TokenAsync(Names.GatewayNamespace, Names.Objects.Gateway, ct, Names.Audience, ClusterSetup.TokenLife), ct);
         JsonObject Provider(string name) => new() { ["name"] = name, ["format"] = name, ["url"] = new Uri(provider, "v1").AbsoluteUri, ["keys"] = new JsonArray(new JsonObject { ["name"] = KeyName }) };
         var config = new JsonObject { ["providers"] = new JsonArray(Provider("openai"), Provider("anthropic")) };
         await File.WriteAllTextAsync(Path.Combine(home, "config.json"), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }), ct);

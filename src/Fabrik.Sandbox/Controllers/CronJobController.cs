@@ -92,7 +92,7 @@ internal sealed class CronJobController
     /// <summary>A Job that the status names and the watch has not brought may be gone or merely not here yet.</summary>
     private async Task FindUnseenAsync(CronJobView view, ConcurrentDictionary<string, KubeObject> known, CancellationToken ct)
     {
-        foreach (var reference in view.Status.Items("active"))
+        foreach (var reference in view.Status.List("active"))
         {
             if (reference.Text("uid") is not { } uid || reference.Text("name") is not { } name || known.ContainsKey(uid)) continue;
             try

@@ -50,7 +50,7 @@ internal static class CronJobDecision
         var byUid = jobs.ToDictionary(job => job.Uid, StringComparer.Ordinal);
         var active = new JsonArray();
         var listed = new HashSet<string>();
-        foreach (var reference in cronJob.Status.Items("active"))
+        foreach (var reference in cronJob.Status.List("active"))
         {
             var (name, uid) = (reference.Text("name") ?? "", reference.Text("uid") ?? "");
             if (!listed.Add(uid)) continue;

@@ -15,7 +15,7 @@ internal sealed record CronJobView
         Created = cronJob.CreationTimestamp ?? default;
         Schedule = spec.Text("schedule") ?? "";
         TimeZone = spec.Text("timeZone");
-        Suspended = spec.Flag("suspend");
+        Suspended = spec.Says("suspend");
         Policy = spec.Text("concurrencyPolicy") ?? "Allow";
         StartingDeadline = spec.Int("startingDeadlineSeconds") is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
         SuccessfulKept = spec.Int("successfulJobsHistoryLimit");

@@ -15,7 +15,7 @@ internal sealed class JobStatus
     public JobStatus(JobView job, DateTimeOffset now)
     {
         (this.job, this.now, StartTime) = (job, now, job.StartTime);
-        foreach (var condition in job.Status.Items("conditions")) conditions.Add((JsonObject)condition.Copy()!);
+        foreach (var condition in job.Status.List("conditions")) conditions.Add((JsonObject)condition.Copy()!);
     }
 
     public DateTimeOffset? StartTime { get; private set; }

@@ -15,7 +15,7 @@ internal sealed record JobView
         BackoffLimit = spec.Int("backoffLimit") ?? 6;
         Deadline = spec.Int("activeDeadlineSeconds") is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
         TimeToLive = spec.Int("ttlSecondsAfterFinished") is { } ttl ? TimeSpan.FromSeconds(ttl) : null;
-        Suspended = spec.Flag("suspend");
+        Suspended = spec.Says("suspend");
         Indexed = spec.Text("completionMode") == "Indexed";
         RestartsInPlace = spec.Text("template", "spec", "restartPolicy") == "OnFailure";
         ReplacesOnlyFailed = spec.Text("podReplacementPolicy") == "Failed";
@@ -46,7 +46,7 @@ internal sealed record JobView
 
     public JsonElement? Condition(string type)
     {
-        foreach (var condition in Status.Items("conditions"))
+        foreach (var condition in Status.List("conditions"))
             if (condition.Text("type") == type && condition.Text("status") == "True") return condition;
         return null;
     }
@@ -70,13 +70,13 @@ internal sealed record PodView(string Uid, string Name, string Phase, bool Delet
         var status = pod.Json.At("status");
         var restarts = 0;
         var finished = pod.CreationTimestamp ?? default;
-        foreach (var container in status.Items("containerStatuses").Concat(status.Items("initContainerStatuses")))
+        foreach (var container in status.List("containerStatuses").Concat(status.List("initContainerStatuses")))
         {
             restarts += container.Int("restartCount") ?? 0;
             if (container.Time("state", "terminated", "finishedAt") is { } end && end > finished) finished = end;
         }
 
-        var ready = status.Items("conditions").Any(condition => condition.Text("type") == "Ready" && condition.Text("status") == "True");
+        var ready = status.List("conditions").Any(condition => condition.Text("type") == "Ready" && condition.Text("status") == "True");
         return new PodView(
             pod.Uid ?? "", pod.Name, status.Text("phase") ?? "Pending", deleted || pod.DeletionTimestamp is not null, gone, ready, restarts,
             finished, int.TryParse(pod.Annotation(IndexAnnotation), out var index) ? index : null);

@@ -138,7 +138,7 @@ internal sealed class WorkloadController
                 continue;
             }
 
-            foreach (var claim in set.Json.Items("spec", "volumeClaimTemplates")) await ClaimAsync(set, claim, name, ct);
+            foreach (var claim in set.Json.List("spec", "volumeClaimTemplates")) await ClaimAsync(set, claim, name, ct);
             await CreateAsync(Kinds.Pod, set.Namespace!, Pod(set, "StatefulSet", name, hash), ct);
             if (!parallel) break;
         }
@@ -202,7 +202,7 @@ internal sealed class WorkloadController
         {
             spec["hostname"] = name;
             if (spec["volumes"] is not JsonArray volumes) spec["volumes"] = volumes = [];
-            foreach (var claim in owner.Json.Items("spec", "volumeClaimTemplates"))
+            foreach (var claim in owner.Json.List("spec", "volumeClaimTemplates"))
                 volumes.Add(new JsonObject { ["name"] = claim.Text("metadata", "name"), ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = $"{claim.Text("metadata", "name")}-{name}" } });
         }
 
@@ -272,7 +272,7 @@ internal sealed class WorkloadController
     private static bool Ready(KubeObject pod) => ReadySince(pod) is not null && pod.DeletionTimestamp is null;
 
     private static DateTimeOffset? ReadySince(KubeObject pod) =>
-        pod.Json.Items("status", "conditions").Where(condition => condition.Text("type") == "Ready" && condition.Text("status") == "True").Select(condition => condition.Time("lastTransitionTime") ?? DateTimeOffset.MinValue).Select(time => (DateTimeOffset?)time).FirstOrDefault();
+        pod.Json.List("status", "conditions").Where(condition => condition.Text("type") == "Ready" && condition.Text("status") == "True").Select(condition => condition.Time("lastTransitionTime") ?? DateTimeOffset.MinValue).Select(time => (DateTimeOffset?)time).FirstOrDefault();
 
     /// <summary>A number, or a share of the replicas, rounded as the strategy says.</summary>
     private static int Allowance(JsonElement value, int replicas, bool up)

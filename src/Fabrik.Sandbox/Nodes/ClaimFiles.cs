@@ -60,14 +60,14 @@ internal sealed class ClaimFiles
     /// <summary>UID of the claim whose volume the path lies in; the innermost mount counts.</summary>
     private string? ClaimAt(KubeObject pod, PodNeeds needs, string path)
     {
-        var containers = pod.Json.Items("spec", "containers").ToList();
+        var containers = pod.Json.List("spec", "containers").ToList();
         var main = containers.Find(container => container.Text("name") == needs.Container);
         if (main.ValueKind == JsonValueKind.Undefined) main = containers.FirstOrDefault();
-        var mount = main.Items("volumeMounts").Select(one => (Path: one.Text("mountPath")?.TrimEnd('/') ?? "", Name: one.Text("name")))
+        var mount = main.List("volumeMounts").Select(one => (Path: one.Text("mountPath")?.TrimEnd('/') ?? "", Name: one.Text("name")))
             .Where(one => path == one.Path || path.StartsWith(one.Path + "/", StringComparison.Ordinal)).OrderByDescending(one => one.Path.Length).FirstOrDefault();
         return Volumes(pod).FirstOrDefault(volume => volume.Name == mount.Name) is { Claim: { } claim } && claims.Items.TryGetValue($"{pod.Namespace}/{claim}", out var found) ? found.Uid : null;
     }
 
     private static IEnumerable<(string? Name, string Claim)> Volumes(KubeObject pod) =>
-        pod.Json.Items("spec", "volumes").Select(volume => (Name: volume.Text("name"), Claim: volume.Text("persistentVolumeClaim", "claimName"))).Where(volume => volume.Claim is not null)!;
+        pod.Json.List("spec", "volumes").Select(volume => (Name: volume.Text("name"), Claim: volume.Text("persistentVolumeClaim", "claimName"))).Where(volume => volume.Claim is not null)!;
 }

@@ -53,7 +53,7 @@ internal sealed partial class ModelCalls(ILogger logger) : IDisposable
 
     public void Dispose() => http.Dispose();
 
-    private static string? Variable(KubeObject pod, string name) => pod.Json.Items("spec", "containers").FirstOrDefault().Items("env").Where(one => one.Text("name") == name).Select(one => one.Text("value")).FirstOrDefault();
+    private static string? Variable(KubeObject pod, string name) => pod.Json.List("spec", "containers").FirstOrDefault().List("env").Where(one => one.Text("name") == name).Select(one => one.Text("value")).FirstOrDefault();
 
     private static partial class Log
     {

@@ -14,13 +14,13 @@ internal readonly record struct PodRequest(long CpuMillis, long MemoryBytes)
     public static PodRequest Of(KubeObject pod)
     {
         long cpu = 0, memory = 0;
-        foreach (var container in pod.Json.Items("spec", "containers"))
+        foreach (var container in pod.Json.List("spec", "containers"))
         {
             cpu += Asked(container, "cpu", 1000);
             memory += Asked(container, "memory", 1);
         }
 
-        foreach (var container in pod.Json.Items("spec", "initContainers"))
+        foreach (var container in pod.Json.List("spec", "initContainers"))
         {
             cpu = Math.Max(cpu, Asked(container, "cpu", 1000));
             memory = Math.Max(memory, Asked(container, "memory", 1));

@@ -10,11 +10,11 @@ internal static class NodeFit
     /// <summary>Null when it may, else why not in the words of the scheduler.</summary>
     public static string? Obstacle(KubeObject pod, NodeShape node, IReadOnlyDictionary<string, string> labels)
     {
-        foreach (var wanted in pod.Json.Fields("spec", "nodeSelector"))
+        foreach (var wanted in pod.Json.Map("spec", "nodeSelector"))
             if (wanted.Value.ValueKind != JsonValueKind.String || labels.GetValueOrDefault(wanted.Name) != wanted.Value.GetString())
                 return "1 node(s) didn't match Pod's node affinity/selector";
 
-        var tolerations = pod.Json.Items("spec", "tolerations").ToList();
+        var tolerations = pod.Json.List("spec", "tolerations").ToList();
         var hard = node.Taints.Where(taint => taint.Effect is "NoSchedule" or "NoExecute");
         return hard.Any(taint => !tolerations.Exists(toleration => Tolerates(toleration, taint))) ? "1 node(s) had untolerated taint(s)" : null;
     }

@@ -33,8 +33,8 @@ internal sealed class PodScript
     public PodScript(KubeObject pod, PodNeeds needs, DateTimeOffset bound, string nodeAddress = "127.0.0.1")
     {
         (this.pod, this.needs, this.bound, this.nodeAddress) = (pod, needs, bound, nodeAddress);
-        containers = pod.Json.Items("spec", "containers").ToList();
-        inits = pod.Json.Items("spec", "initContainers").ToList();
+        containers = pod.Json.List("spec", "containers").ToList();
+        inits = pod.Json.List("spec", "initContainers").ToList();
         var first = containers.Find(container => container.Text("name") == needs.Container);
         if (first.ValueKind == JsonValueKind.Undefined) first = containers.FirstOrDefault();
         main = first.Text("name") ?? "";

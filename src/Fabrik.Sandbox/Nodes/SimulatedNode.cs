@@ -153,7 +153,7 @@ public sealed class SimulatedNode : IDisposable
     private async Task<bool> AssignAsync(KubeObject pod, string uid, CancellationToken ct)
     {
         if (!options.Schedules || pod.Json.Text("spec", "schedulerName") is { } other && other != Scheduler) return false;
-        if (pod.Json.Items("spec", "schedulingGates").Any()) return false;
+        if (pod.Json.List("spec", "schedulingGates").Any()) return false;
         var obstacle = claims.Missing(pod) ?? NodeFit.Obstacle(pod, world.Node, objects.Labels) ?? capacity.Take(uid, PodRequest.Of(pod));
         if (obstacle is not null)
         {
@@ -190,7 +190,7 @@ public sealed class SimulatedNode : IDisposable
 
     private async Task UnschedulableAsync(KubeObject pod, string message, CancellationToken ct)
     {
-        var told = pod.Json.Items("status", "conditions").Any(condition => condition.Text("type") == "PodScheduled" && condition.Text("message") == message);
+        var told = pod.Json.List("status", "conditions").Any(condition => condition.Text("type") == "PodScheduled" && condition.Text("message") == message);
         if (told) return;
         var condition = new JsonObject
         {

@@ -11,7 +11,7 @@ internal static partial class CommandGuess
 {
     public static PodNeeds Apply(JsonElement container, PodNeeds needs)
     {
-        var words = container.Items("command").Concat(container.Items("args")).Select(word => word.GetString() ?? "").ToList();
+        var words = container.List("command").Concat(container.List("args")).Select(word => word.GetString() ?? "").ToList();
         var shell = words.Count >= 3 && words[0].Split('/')[^1] is "sh" or "bash" or "ash" && words[1] is "-c" or "-ec" or "-euc";
         var script = shell ? words[2] : string.Join(' ', words);
         if (script.Length > 4096) return needs;

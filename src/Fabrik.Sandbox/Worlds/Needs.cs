@@ -13,7 +13,7 @@ internal static class Needs
     /// <param name="ordinal">How many Pods of the same Job came before, on this node.</param>
     public static PodNeeds Of(KubeObject pod, World world, int ordinal)
     {
-        var containers = pod.Json.Items("spec", "containers").ToList();
+        var containers = pod.Json.List("spec", "containers").ToList();
         var images = containers.ConvertAll(container => container.Text("image") ?? "");
         var family = pod.Json.Controller("Job") is var (job, _) ? $"{world.Seed}/{pod.Namespace}/{job}" : $"{world.Seed}/{pod.Namespace}/{pod.Name}";
         var needs = new PodNeeds { Key = $"{family}/{ordinal}", Unpullable = images.Exists(Missing) };

@@ -11,6 +11,9 @@ public sealed record AdmissionInputs
     /// <summary>Null where there is no LLM gateway: then no Job gets a run token.</summary>
     public GatewayAddress? Gateway { get; init; }
 
+    /// <summary>Of the gate in Pods of runs, where the policy names none.</summary>
+    public string GateImage { get; init; } = Names.Images.Gate;
+
     /// <summary>Null where no policy exists: its defaults hold.</summary>
     public OptimizerPolicy? Policy { get; init; }
 

@@ -24,7 +24,7 @@ public sealed class AdmissionSnapshot
         Gateway = inputs.Gateway;
         Salt = Encoding.UTF8.GetBytes(policy.Salt);
         IsPaused = policy.Paused;
-        Runs = new RunSafety(policy.Runs);
+        Runs = new RunSafety(policy.Runs, inputs.GateImage);
         RuntimeClasses = [.. policy.RuntimeClasses.Select(Json.String)];
         Nodes = new NodeCapacity(inputs.Nodes);
         KubernetesMinor = inputs.KubernetesMinor;

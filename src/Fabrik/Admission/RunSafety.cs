@@ -32,7 +32,8 @@ internal sealed class RunSafety
     private readonly bool isGated;
     private readonly byte[] gate;
 
-    public RunSafety(RunDefaults defaults)
+    /// <param name="gateImage">For what the policy does not say.</param>
+    public RunSafety(RunDefaults defaults, string gateImage)
     {
         user = Json.Number(defaults.RunAsUser);
         group = Json.Number(defaults.RunAsGroup);
@@ -43,7 +44,7 @@ internal sealed class RunSafety
         nodeSelector = [.. (defaults.NodeSelector ?? new Dictionary<string, string>()).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (Encoding.UTF8.GetBytes(pair.Key), Json.String(pair.Value)))];
         tolerations = [.. (defaults.Tolerations ?? []).Where(one => one.ValueKind == JsonValueKind.Object)];
         isGated = defaults.Gate;
-        gate = GateContainer(defaults.GateImage ?? Names.Images.Gate);
+        gate = GateContainer(defaults.GateImage ?? gateImage);
     }
 
     /// <summary>The group of a run, as JSON.</summary>

@@ -55,7 +55,7 @@ public sealed record EvidenceFile
         }
 
         var ratio = SampleRatio.LogBayesFactor(evidence.Success.Treated, evidence.Success.Control, Rho);
-        var verdict = Judgement.Of(evidence, Goal, new DecisionRules { Margin = Margin }, ratio);
+        var verdict = Judgement.Of(evidence, Goal, new DecisionRules { Margin = Margin }, ratio >= Math.Log(SampleRatio.Limit) ? SampleRatio.Broken : null);
         return new Evaluation(rows, verdict.Decision, verdict.Reasons, verdict.Confidence);
     }
 

@@ -60,6 +60,19 @@ public sealed class ExperimentState
     [JsonIgnore]
     public double LogSampleRatio => Phases.Where(phase => phase.IsCompared).Sum(phase => SampleRatio.LogBayesFactor(phase.Treated, phase.Control, phase.Share));
 
+    /// <summary>Why the arms cannot be compared; null where nothing speaks against it. Both factors may be looked at any time.</summary>
+    [JsonIgnore]
+    public string? Incomparable
+    {
+        get
+        {
+            if (LogSampleRatio >= Math.Log(SampleRatio.Limit)) return SampleRatio.Broken;
+            var compared = Phases.Where(phase => phase.IsCompared).ToList();
+            if (compared.Sum(phase => SampleRatio.LogLossFactor(phase.TreatedLost, phase.ControlLost, phase.Share)) < Math.Log(SampleRatio.LossLimit)) return null;
+            return $"runs of one arm are lost more often than those of the other ({compared.Sum(phase => phase.TreatedLost)} of {compared.Sum(phase => phase.Treated)} treated, {compared.Sum(phase => phase.ControlLost)} of {compared.Sum(phase => phase.Control)} control): how they ended is not known, so nothing is decided until what takes them away is found";
+        }
+    }
+
     /// <summary>Says, before anything is taken in, how Jobs are drawn by now and whether the change has been applied.</summary>
     public void Begin(ExperimentLook look, DateTimeOffset now)
     {
@@ -181,6 +194,7 @@ public sealed class ExperimentState
         var (phase, cost) = (PhaseOf(created), look.IsModel ? null : look.Prices.Of(member));
         if (look.IsModel && member is { RunId: { } id, FinishedAt: { } finished }) Unpaid.Add(new UnpaidRun(created, member.Seq, id, isTreated, member.Outcome == Outcome.Succeeded, finished.ToUnixTimeMilliseconds()));
         CompletionsOf(created).Add(member, isTreated, cost);
+        if (member.Outcome == Outcome.Lost) phase.CountLost(isTreated, 1);
         if (isTreated && created >= AppliedAt && member.Outcome != Outcome.Lost) Watch.Add(member.Stratum, member.Outcome != Outcome.Succeeded);
         if (member.DurationSeconds is not { } seconds) return;
         LogBuckets.Add(queue.Durations, seconds);
@@ -196,6 +210,7 @@ public sealed class ExperimentState
         var known = queue.Remove(created, member.Seq);
         Unpaid.RemoveAll(run => run.Seq == member.Seq);
         if (known is not null) PhaseOf(created).Count(known.IsTreated, -1);
+        if (known is { HasEnded: true } && member.Outcome == Outcome.Lost) PhaseOf(created).CountLost(known.IsTreated, -1);
         if (known is { HasEnded: true }) CompletionsOf(created).TakeBack(member, known.IsTreated, look.IsModel ? null : look.Prices.Of(member));
         if (known is not null || !queue.IsReleased(created, member.Seq)) return;
         WithdrawnLate++;
@@ -231,7 +246,9 @@ public sealed class ExperimentState
 /// <param name="share">Among treated and controls, above 0; 1 where nothing was held back.</param>
 /// <param name="treated">Runs created in it.</param>
 /// <param name="control">Likewise.</param>
-public sealed class SharePhase(long from, double share, long treated, long control)
+/// <param name="treatedLost">Those of them that were given up as lost, whether or not they turned up again.</param>
+/// <param name="controlLost">Likewise.</param>
+public sealed class SharePhase(long from, double share, long treated, long control, long treatedLost = 0, long controlLost = 0)
 {
     public long From { get; } = from;
     public double Share { get; } = share;
@@ -242,10 +259,18 @@ public sealed class SharePhase(long from, double share, long treated, long contr
 
     public long Treated { get; private set; } = treated;
     public long Control { get; private set; } = control;
+    public long TreatedLost { get; private set; } = treatedLost;
+    public long ControlLost { get; private set; } = controlLost;
 
     public void Count(bool isTreated, int number)
     {
         if (isTreated) Treated += number;
         else Control += number;
+    }
+
+    public void CountLost(bool isTreated, int number)
+    {
+        if (isTreated) TreatedLost += number;
+        else ControlLost += number;
     }
 }

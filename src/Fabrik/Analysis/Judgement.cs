@@ -12,7 +12,7 @@ public static class Judgement
     {
         var verdict = Safety.Trips(state, look) is { Count: > 0 } trips ? Rollback(trips, state.Evidence)
             : look.IsApplied ? Watching(state, look.Rules)
-            : Saving(Of(state.Evidence, look.Goal, look.Rules, state.LogSampleRatio, look.IsOver), state, look);
+            : Saving(Of(state.Evidence, look.Goal, look.Rules, state.Incomparable, look.IsOver), state, look);
         return verdict with { Alerts = Safety.Alerts(state, look) };
     }
 
@@ -20,17 +20,12 @@ public static class Judgement
     /// <param name="evidence">Released blocks.</param>
     /// <param name="goal">An improvement, or no loss.</param>
     /// <param name="rules">Confidence, margin, least runs.</param>
-    /// <param name="logSampleRatio">Logarithm of the Bayes factor against the shares that were set; see <see cref="SampleRatio"/>.</param>
+    /// <param name="incomparable">Why the arms cannot be compared; see <see cref="ExperimentState.Incomparable"/>.</param>
     /// <param name="isOver">The experiment may not run any longer.</param>
-    public static Verdict Of(Evidence evidence, Goal goal, DecisionRules rules, double logSampleRatio = 0, bool isOver = false)
+    public static Verdict Of(Evidence evidence, Goal goal, DecisionRules rules, string? incomparable = null, bool isOver = false)
     {
         if (Safety.Harm(evidence, rules) is { } harm) return Rollback([harm], evidence);
-        if (logSampleRatio >= Math.Log(SampleRatio.Limit))
-        {
-            return new Verdict(isOver ? Decision.Inconclusive : Decision.Continue,
-                ["the arms do not hold the Jobs they should: something loses Jobs of one arm, so nothing is decided until that is found"], 0);
-        }
-
+        if (incomparable is not null) return new Verdict(isOver ? Decision.Inconclusive : Decision.Continue, [incomparable], 0);
         var log = goal == Goal.Win ? evidence.Win.MaximumLog : Math.Min(evidence.NonInferior.MaximumLog, evidence.NonInferiorGoal.MaximumLog);
         var missing = Requirements(evidence, goal, rules).Where(one => !one.IsMet).Select(one => one.Text(rules)).ToList();
         if (missing.Count > 0)

@@ -39,6 +39,7 @@ public static class Safety
         var alerts = new List<Alert>();
         if (look.RollbackPlan is { Metric: { } metric } && !IsWatched(metric))
             alerts.Add(new Alert(AlertKind.RollbackPlan, $"the rollback plan's metric {metric} is not watched: only {OomRate} and {ErrorRate} are"));
+        if (state.Incomparable is { } why) alerts.Add(new Alert(AlertKind.Arms, why));
         var (treated, control) = (state.Completions.Treated.Durations, state.Completions.Control.Durations);
         var (late, usual) = (LogBuckets.Quantile(treated, LateRuns), LogBuckets.Quantile(control, LateRuns));
         if (treated.Sum() >= LeastDurations && control.Sum() >= LeastDurations && late > DurationTimes * usual && state.Duration.Interval(look.Rules.Confidence).Low > 1)

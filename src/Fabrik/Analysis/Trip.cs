@@ -39,4 +39,7 @@ public enum AlertKind
 
     /// <summary>The change's rollback plan names a metric that is not watched.</summary>
     [JsonStringEnumMemberName("rollback_plan")] RollbackPlan,
+
+    /// <summary>The arms cannot be compared: Jobs of one are missing, or how they ended is.</summary>
+    [JsonStringEnumMemberName("arms")] Arms,
 }

@@ -4,7 +4,8 @@ namespace Fabrik.Checks;
 
 /// <param name="None">Why there is no gateway here, where that is on purpose.</param>
 /// <param name="Statuses">Of every gateway that answered.</param>
-public sealed record GatewayFacts(InstalledObjects Installation, string? None, Reading<IReadOnlyList<GatewayStatus>> Statuses);
+/// <param name="Uses">What shows that somebody uses the gateway, besides what gateways say themselves; empty: nothing does. Not read: somebody may.</param>
+public sealed record GatewayFacts(InstalledObjects Installation, string? None, Reading<IReadOnlyList<string>> Uses, Reading<IReadOnlyList<GatewayStatus>> Statuses);
 
 /// <summary>The LLM gateways, and the providers behind them.</summary>
 public static class GatewayChecks
@@ -19,7 +20,9 @@ public static class GatewayChecks
     [
         new("FAB-3221", "every replica is ready", facts => facts.None is { } none ? Finding.Skipped(none) : facts.Installation.Workload(facts.Installation.Gateway, $"StatefulSet {Names.GatewayNamespace}/{Names.Objects.Gateway}", ControlChecks.Rolled)),
         new(Answers, "a gateway answers", facts => Of(facts, statuses => Finding.Passed(statuses.Select(status => status.Replica).Few()))),
-        new("FAB-3223", "every key of a provider is there", facts => Of(facts, statuses => Keys(statuses, key => key.Missing) is { Count: > 0 } missing
+        new("FAB-3223", "every key of a provider is there", facts => Of(facts, statuses => IsUnused(facts, statuses)
+            ? Finding.Warning("no provider has a key, and nobody uses the gateway yet: no key, budget, change of models or call is there", $"kubectl -n {Names.GatewayNamespace} edit secret fabrik-provider-keys, or leave it so")
+            : Keys(statuses, key => key.Missing) is { Count: > 0 } missing
             ? Finding.Failed($"{missing.Few()}: no file with this name, or it is empty", $"kubectl -n {Names.GatewayNamespace} edit secret fabrik-provider-keys")
             : Finding.Passed($"{statuses[0].Providers.Sum(provider => provider.Keys.Count)} keys"))) { Needs = [Answers] },
         new("FAB-3224", "usage reaches the API", facts => Of(facts, statuses => statuses.Where(status => status.Spool.Failing is not null).ToList() is { Count: > 0 } failing
@@ -51,7 +54,9 @@ public static class GatewayChecks
         new("FAB-3233", "no key is set aside", facts => Of(facts, statuses => Keys(statuses, key => key.Bench is not null) is { Count: > 0 } benched
             ? Finding.Warning($"{benched.Few()}: {statuses.SelectMany(status => status.Providers).SelectMany(provider => provider.Keys).First(key => key.Bench is not null).Bench!.Why}", "fabrik gateway status")
             : Finding.Passed())) { Needs = ["FAB-3231"] },
-        new("FAB-3234", "every provider has a key that works", facts => Of(facts, statuses => statuses.SelectMany(status => status.Providers).Where(provider => provider.Keys.All(key => key.Missing || key.Bench is not null)).Select(provider => provider.Name).Distinct(StringComparer.Ordinal).ToList() is { Count: > 0 } dead
+        new("FAB-3234", "every provider has a key that works", facts => Of(facts, statuses => IsUnused(facts, statuses)
+            ? Finding.Skipped("nobody uses the gateway yet: FAB-3223")
+            : statuses.SelectMany(status => status.Providers).Where(provider => provider.Keys.All(key => key.Missing || key.Bench is not null)).Select(provider => provider.Name).Distinct(StringComparer.Ordinal).ToList() is { Count: > 0 } dead
             ? Finding.Failed($"{dead.Few()}: every key is missing or set aside, so its calls fail", "fabrik gateway status")
             : Finding.Passed())) { Needs = ["FAB-3231"] },
         new("FAB-3235", "every model that is named has a price", facts => Of(facts, statuses => statuses.SelectMany(status => status.Unpriced ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList() is { Count: > 0 } unpriced
@@ -63,6 +68,11 @@ public static class GatewayChecks
     private static Finding Of(GatewayFacts facts, Func<IReadOnlyList<GatewayStatus>, Finding> judge) => facts.None is { } none
         ? Finding.Skipped(none)
         : facts.Statuses.Judge(statuses => statuses.Count == 0 ? Finding.Failed("no gateway answered", "fabrik gateway status") : judge(statuses), () => Finding.Failed(facts.Statuses.Why!, "fabrik install"), "fabrik gateway status");
+
+    /// <summary>Whether a gateway without keys is one that nobody has begun with: what fails then fails nobody. What is not known counts as use.</summary>
+    private static bool IsUnused(GatewayFacts facts, IReadOnlyList<GatewayStatus> statuses) =>
+        facts.Uses is { IsRead: true, Value.Count: 0 }
+        && statuses.All(status => status.Budgets.Count == 0 && status.Spool.Oldest is null && status.Providers.All(provider => provider.Keys.All(key => key.Missing)));
 
     private static List<string> Keys(IEnumerable<GatewayStatus> statuses, Func<KeyStatus, bool> which) =>
         [.. statuses.SelectMany(status => status.Providers).SelectMany(provider => provider.Keys.Where(which).Select(key => $"{provider.Name}/{key.Name}")).Distinct(StringComparer.Ordinal)];

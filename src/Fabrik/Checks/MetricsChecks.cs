@@ -27,10 +27,10 @@ public static class MetricsChecks
     [
         new("FAB-3181", "Fabrik's ServiceMonitors are there", facts => WithOperator(facts, () => facts.Monitors.Judge(monitors => monitors.Count > 0
             ? Finding.Passed($"{monitors.Count}")
-            : Finding.Warning("an operator of Prometheus is installed, and nothing tells it of Fabrik", "kubectl apply -k manifests/overlays/monitoring")))),
+            : Finding.Warning("an operator of Prometheus is installed, and nothing tells it of Fabrik", "fabrik install --monitoring, or kubectl apply -k manifests/overlays/monitoring")))),
         new("FAB-3182", "a Prometheus selects every one of them", facts => WithOperator(facts, () => facts.Monitors.Judge(monitors => Selected(facts, monitors, "serviceMonitorSelector", "serviceMonitorNamespaceSelector")))) { Needs = ["FAB-3181"] },
         new("FAB-3183", "a Prometheus selects Fabrik's alerts", facts => WithOperator(facts, () => facts.Rules.Judge(rules => rules.Count == 0
-            ? Finding.Warning("there is no PrometheusRule of Fabrik: nobody is told when it is down", "kubectl apply -k manifests/overlays/monitoring")
+            ? Finding.Warning("there is no PrometheusRule of Fabrik: nobody is told when it is down", "fabrik install --monitoring, or kubectl apply -k manifests/overlays/monitoring")
             : Selected(facts, rules, "ruleSelector", "ruleNamespaceSelector")))),
     ])
     { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };

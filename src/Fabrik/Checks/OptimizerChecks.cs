@@ -56,6 +56,9 @@ public static class OptimizerChecks
         new("FAB-3266", "the optimizer is not paused", facts => facts.Policy.Judge(policy => policy.Says("spec", "paused")
             ? Finding.Warning($"it is: {policy.Text("spec", "pauseReason") ?? "no reason was given"}", "fabrik optimizer resume")
             : Finding.Passed(), () => Finding.Passed())),
+        new("FAB-3267", "the scheduler does not stand still", facts => facts.Policy.Judge(policy => policy.Condition(Names.Conditions.StorageWritable) is { } storage && storage.Text("status") == "False"
+            ? Finding.Failed($"nothing can be written to the control database: {storage.Text("message") ?? storage.Text("reason")}", $"make room, or repair the volume: {Names.Documents.Surviving}")
+            : Finding.Passed(), () => Finding.Unproven($"it says so on the OptimizerPolicy {Names.PolicyName}, which is not there"))),
     ])
     { Needs = [AccessChecks.Answers], Phase = CheckPhase.After };
 

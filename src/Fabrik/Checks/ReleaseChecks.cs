@@ -3,7 +3,7 @@ namespace Fabrik.Checks;
 /// <param name="Own">The command's.</param>
 /// <param name="Api">What Fabrik's API says of itself.</param>
 /// <param name="Gateways">By replica.</param>
-/// <param name="Images">Of the workloads' containers.</param>
+/// <param name="Images">Of the workloads' containers, and of the gate that the webhook puts into Pods of runs.</param>
 public sealed record ReleaseFacts(string Own, InstalledObjects Installation, Reading<string> Api, IReadOnlyDictionary<string, string> Gateways, IReadOnlyList<string> Images);
 
 /// <summary>Whether command and processes are of one version.</summary>

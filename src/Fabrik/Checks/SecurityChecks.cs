@@ -26,7 +26,7 @@ public static class SecurityChecks
 
     /// <summary>What the command installs; the manifests are compared with it.</summary>
     public static readonly IReadOnlyList<string> PolicyNames =
-        ["fabrik-approval", "fabrik-budgets", "fabrik-guardrails", "fabrik-run-access", "fabrik-run-egress", "fabrik-run-identity", "fabrik-run-images", "fabrik-run-jobs", "fabrik-run-pods", "fabrik-status"];
+        ["fabrik-approval", "fabrik-budgets", "fabrik-guardrails", "fabrik-run-access", "fabrik-run-egress", "fabrik-run-identity", Names.Objects.RunImagesPolicy, Names.Objects.RunJobsPolicy, "fabrik-run-pods", "fabrik-status"];
 
     public static readonly Category<SecurityFacts> Category = new("pod-security",
     [

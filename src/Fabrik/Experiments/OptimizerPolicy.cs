@@ -56,7 +56,7 @@ public sealed record RunDefaults
     /// <summary>An init container waits until a denied address is denied.</summary>
     public bool Gate { get; set; }
 
-    /// <summary>Null: the one of this version.</summary>
+    /// <summary>Null: the one that Fabrik was installed with.</summary>
     public string? GateImage { get; init; }
 
     /// <summary>Where images may come from, as ghcr.io/example; empty: from anywhere.</summary>

@@ -14,7 +14,7 @@ public sealed record InstallSettings
     public const string DefaultProfile = "prod";
     public static readonly IReadOnlyList<string> Profiles = ["dev", "prod"];
 
-    private static readonly string[] Fields = ["context", "profile", "storageClass", "registry", "namespaces", "providerKeys"];
+    private static readonly string[] Fields = ["context", "profile", "storageClass", "registry", "monitoring", "namespaces", "providerKeys"];
 
     /// <summary>Of the kubeconfig; null: its current one.</summary>
     public string? Context { get; init; }
@@ -27,6 +27,9 @@ public sealed record InstallSettings
 
     /// <summary>Where images are pulled from instead of <see cref="Names.Images"/>: a mirror.</summary>
     public string? Registry { get; init; }
+
+    /// <summary>Whether ServiceMonitors and alerts come with it, beside the overlay; they need the Prometheus operator's definitions.</summary>
+    public bool Monitoring { get; init; }
 
     /// <summary>Opted in: their Jobs are Fabrik's business from then on.</summary>
     public IReadOnlyList<string> Namespaces { get; init; } = [];
@@ -46,6 +49,12 @@ public sealed record InstallSettings
             Profile = profile,
             StorageClass = Text(document, "storageClass"),
             Registry = Text(document, "registry")?.TrimEnd('/'),
+            Monitoring = document["monitoring"] switch
+            {
+                null => false,
+                JsonValue value when value.TryGetValue<bool>(out var said) => said,
+                _ => throw new FormatException("monitoring must be true or false"),
+            },
             Namespaces = document["namespaces"] switch
             {
                 null => [],
@@ -68,6 +77,7 @@ public sealed record InstallSettings
         document["profile"] = Profile;
         if (StorageClass is not null) document["storageClass"] = StorageClass;
         if (Registry is not null) document["registry"] = Registry;
+        if (Monitoring) document["monitoring"] = true;
         if (Namespaces.Count > 0) document["namespaces"] = new JsonArray([.. Namespaces.Select(ns => (JsonNode)ns)]);
         if (ProviderKeys.Count == 0) return document;
         var keys = new JsonObject();
@@ -82,12 +92,27 @@ public sealed record InstallSettings
         foreach (var item in items)
         {
             if (StorageClass is not null)
-                foreach (var claim in (item["spec"]?["volumeClaimTemplates"] as JsonArray ?? []).OfType<JsonObject>()) claim["spec"]!["storageClassName"] = StorageClass;
-            if (Registry is null || item["spec"]?["template"]?["spec"] is not JsonObject pod) continue;
-            foreach (var container in new[] { pod["containers"], pod["initContainers"] }.OfType<JsonArray>().SelectMany(list => list).OfType<JsonObject>())
-                if (container["image"]?.ToString() is { } image && image.StartsWith(Names.Images.Registry, StringComparison.Ordinal)) container["image"] = $"{Registry}/{image[Names.Images.Registry.Length..]}";
+                foreach (var claim in Objects(item["spec"]?["volumeClaimTemplates"])) claim["spec"]!["storageClassName"] = StorageClass;
+            if (Registry is null) continue;
+            foreach (var variable in Objects(item["spec"]?["variables"])) Mirror(variable, "expression");
+            if (item["spec"]?["template"]?["spec"] is not JsonObject pod) continue;
+            foreach (var container in Objects(pod["containers"]).Concat(Objects(pod["initContainers"])))
+            {
+                Mirror(container, "image");
+                foreach (var variable in Objects(container["env"])) Mirror(variable, "value");
+            }
         }
     }
+
+    /// <summary>Where the field is an image of Fabrik's, bare or as a text of CEL.</summary>
+    private void Mirror(JsonObject of, string field)
+    {
+        if (of[field]?.ToString() is not { } text) return;
+        var quote = text.StartsWith('\'') ? "'" : "";
+        if (text.StartsWith(quote + Names.Images.Registry, StringComparison.Ordinal)) of[field] = $"{quote}{Registry}/{text[(quote.Length + Names.Images.Registry.Length)..]}";
+    }
+
+    private static IEnumerable<JsonObject> Objects(JsonNode? list) => (list as JsonArray ?? []).OfType<JsonObject>();
 
     private static KeySource Source(string name, JsonNode? value)
     {

@@ -3,24 +3,25 @@ using System.Text.Json.Nodes;
 namespace Fabrik.Installation;
 
 /// <summary>
-/// Renders a directory as kustomize does, for what Fabrik's manifests use: resources, images, replicas, labels and patches that are files of strategic merges.
+/// Renders a directory as kustomize does, for what Fabrik's manifests use: resources, images, replicas, labels, patches that are files of strategic merges, and configurations that say where else images stand.
 /// Anything else is refused rather than left out.
 /// </summary>
 public static class Kustomization
 {
     private const string FileName = "kustomization.yaml";
     private const int MaximumDepth = 16;
-    private static readonly string[] Known = ["apiVersion", "kind", "resources", "images", "replicas", "labels", "patches"];
+    private static readonly string[] Known = ["apiVersion", "kind", "resources", "images", "replicas", "labels", "patches", "configurations"];
 
     /// <param name="directory">With "/" between its parts, such as overlays/prod.</param>
     /// <param name="read">The documents of a file, by its path from the same root.</param>
     /// <exception cref="FormatException">A field that is not supported, or a patch for nothing; the message has the file.</exception>
-    public static IReadOnlyList<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read) => Render(directory, read, 0);
+    public static IReadOnlyList<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read) => Render(directory, read, [], 0);
 
     /// <summary>What a kustomization names an object by.</summary>
     public static string Key(JsonObject item) => $"{Text(item["apiVersion"])} {Text(item["kind"])} {Text(item["metadata"]?["namespace"])}/{Text(item["metadata"]?["name"])}";
 
-    private static List<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read, int depth)
+    /// <param name="places">Where images stand outside of containers; what a directory says of it is so for those that build on it, too.</param>
+    private static List<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read, List<ImagePlace> places, int depth)
     {
         var file = $"{directory}/{FileName}";
         if (depth > MaximumDepth) throw new FormatException($"{file}: resources lead back to themselves");
@@ -33,9 +34,11 @@ public static class Kustomization
         foreach (var resource in Texts(settings["resources"]))
         {
             var path = Resolve(directory, resource);
-            items.AddRange(IsFile(path) ? read(path).Select(item => (JsonObject)item.DeepClone()) : Render(path, read, depth + 1));
+            items.AddRange(IsFile(path) ? read(path).Select(item => (JsonObject)item.DeepClone()) : Render(path, read, places, depth + 1));
         }
 
+        foreach (var configuration in Texts(settings["configurations"]).Select(one => Resolve(directory, one)))
+            foreach (var document in read(configuration)) places.AddRange(ImagePlace.Read(document, configuration));
         foreach (var patch in Objects(settings["patches"]))
         {
             if (patch.Count != 1 || patch["path"] is null) throw new FormatException($"{file}: a patch must be a path and nothing else");
@@ -45,7 +48,14 @@ public static class Kustomization
         foreach (var labels in Objects(settings["labels"])) Label(items, labels, file);
         foreach (var replicas in Objects(settings["replicas"])) Scale(items, Text(replicas["name"]), replicas["count"]!, file);
         foreach (var image in Objects(settings["images"]))
-            foreach (var item in items) Rename(item, image);
+        {
+            foreach (var item in items)
+            {
+                Rename(item, image);
+                foreach (var place in places) place.Change(item, text => Renamed(text, image));
+            }
+        }
+
         return items;
     }
 

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Fabrik.Runs;
 
-/// <summary>What one state of a Job tells. Of two states the newer one holds; only the verified assignment holds from the first.</summary>
+/// <summary>What one state of a Job tells. Of two states the one in which it has ended holds, else the newer one; only the verified assignment holds from the first.</summary>
 public sealed record JobFacts
 {
     public required long Version { get; init; }
@@ -92,7 +92,10 @@ public sealed record JobFacts
     internal static JobFacts? Merge(JobFacts? a, JobFacts? b)
     {
         if (a is null || b is null) return a ?? b;
-        var newer = b.Version > a.Version ? b : a;
+
+        // A Job that has ended stays ended. Versions alone would not tell: after a restore of the API server's store they count from a lower number again.
+        var (endedA, endedB) = (a.End is { Final: true }, b.End is { Final: true });
+        var newer = (endedA == endedB ? b.Version > a.Version : endedB) ? b : a;
         return newer with { Assigned = Assigned.Merge(a.Assigned, b.Assigned) };
     }
 

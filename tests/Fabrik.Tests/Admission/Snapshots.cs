@@ -5,7 +5,7 @@ using Fabrik.Experiments;
 
 namespace Fabrik.Tests.Admission;
 
-/// <summary>Snapshots from JSON as short as a test can say it: {"policy": spec, "changes": [{name, phase, slot, share, change, target}], "namespaces": {name: labels}, "projects": {namespace: list}, "gateway": address, ...}.</summary>
+/// <summary>Snapshots from JSON as short as a test can say it: {"policy": spec, "changes": [{name, phase, slot, share, change, target}], "namespaces": {name: labels}, "projects": {namespace: list}, "gateway": address, "gateImage": image, ...}.</summary>
 internal static class Snapshots
 {
     public static AdmissionSnapshot Of(string json) => Of(JsonNode.Parse(json, documentOptions: new() { CommentHandling = JsonCommentHandling.Skip })!.AsObject());
@@ -16,6 +16,7 @@ internal static class Snapshots
         {
             Keys = Reviewed.Keys,
             Gateway = json["gateway"] is { } gateway ? new GatewayAddress(new Uri(gateway.GetValue<string>()), Reviewed.TokenKeys) : null,
+            GateImage = json["gateImage"]?.GetValue<string>() ?? Names.Images.Gate,
             Policy = json["policy"] is { } policy ? ObjectJson.Policy(Element(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "default" }, ["spec"] = policy.DeepClone() })) : null,
             Changes = [.. (json["changes"]?.AsArray() ?? []).Select(one => ObjectJson.Change(Element(Change(one!.AsObject()))))],
             Namespaces = [.. (json["namespaces"]?.AsObject() ?? []).Select(one => Element(Namespace(one.Key, one.Value, json["projects"]?[one.Key])))],

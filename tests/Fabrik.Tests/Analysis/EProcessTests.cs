@@ -135,7 +135,7 @@ public class EProcessTests
         (early.Decision, early.Reasons.Single()).ShouldBe((Decision.Continue, "29 of 30 treated runs"));
         evidence.Add("s", new Block(1, 1, 3, 9), new Block(1, 1, 3, 9), -0.05);
         Judgement.Of(evidence, Goal.Win, new DecisionRules()).Decision.ShouldBe(Decision.Rollout);
-        Judgement.Of(evidence, Goal.Win, new DecisionRules(), logSampleRatio: Math.Log(1001)).Decision.ShouldBe(Decision.Continue);
+        Judgement.Of(evidence, Goal.Win, new DecisionRules(), SampleRatio.Broken).Decision.ShouldBe(Decision.Continue);
     }
 
     [Fact]

@@ -122,6 +122,13 @@ public sealed class FaultTests
             ("FAB-3221", CheckStatus.Failed, facts => facts with { Installation = InCluster with { Gateway = Missing } }),
             ("FAB-3222", CheckStatus.Failed, _ => Gateways()),
             ("FAB-3223", CheckStatus.Failed, _ => Gateways(WithKeys(key => key with { Missing = key.Name == "one" }))),
+            ("FAB-3223", CheckStatus.Failed, _ => Gateways(WithKeys(key => key with { Missing = key.Name == "one" })) with { Uses = Unused }),
+            ("FAB-3223", CheckStatus.Failed, _ => Gateways(WithKeys(key => key with { Missing = true }))),
+            ("FAB-3223", CheckStatus.Failed, _ => Gateways(WithKeys(key => key with { Missing = true })) with { Uses = Reading.Not<IReadOnlyList<string>>(ReadState.Forbidden, "you may not") }),
+            ("FAB-3223", CheckStatus.Failed, _ => Gateways(WithKeys(key => key with { Missing = true }), Status) with { Uses = Unused }),
+            ("FAB-3223", CheckStatus.Failed, _ => Gateways(WithKeys(key => key with { Missing = true }) with { Spool = Status.Spool with { Oldest = Now } }) with { Uses = Unused }),
+            ("FAB-3223", CheckStatus.Failed, _ => Gateways(WithKeys(key => key with { Missing = true }) with { Budgets = [new BudgetStatus("day", true, 0.5)] }) with { Uses = Unused }),
+            ("FAB-3223", CheckStatus.Warning, _ => Gateways(WithKeys(key => key with { Missing = true })) with { Uses = Unused }),
             ("FAB-3224", CheckStatus.Failed, _ => Gateways(Status with { Spool = Status.Spool with { Failing = "403" } })),
             ("FAB-3224", CheckStatus.Warning, _ => Gateways(Status with { Spool = Status.Spool with { Oldest = Now.AddMinutes(-9) } })),
             ("FAB-3225", CheckStatus.Failed, _ => Gateways(Status with { BudgetsKnown = false })),
@@ -154,7 +161,8 @@ public sealed class FaultTests
             ("FAB-3263", CheckStatus.Warning, facts => facts with { Changes = List(Change("waits", "queued", 20)) }),
             ("FAB-3264", CheckStatus.Warning, facts => facts with { Changes = List(Change("asks").Replace("\"PhaseReached\"", "\"ApprovalRequired\"")) }),
             ("FAB-3265", CheckStatus.Warning, facts => facts with { Overdue = Reading.Of<IReadOnlyList<string>>(["memory-ci"]) }),
-            ("FAB-3266", CheckStatus.Warning, facts => facts with { Policy = Object("""{"spec":{"paused":true}}""") })),
+            ("FAB-3266", CheckStatus.Warning, facts => facts with { Policy = Object("""{"spec":{"paused":true}}""") }),
+            ("FAB-3267", CheckStatus.Failed, facts => facts with { Policy = Object("""{"spec":{},"status":{"conditions":[{"type":"StorageWritable","status":"False","reason":"DiskFull","message":"the disk is full"}]}}""") })),
         .. Of(ReleaseChecks.Category, Releases,
             ("FAB-3271", CheckStatus.Warning, facts => facts with { Api = Reading.Of("0.0.9") }),
             ("FAB-3272", CheckStatus.Warning, facts => facts with { Gateways = new Dictionary<string, string> { ["g"] = "0.2.0" } }),
@@ -200,6 +208,21 @@ public sealed class FaultTests
         Catalogue.All.Select(info => info.Id).ShouldBeUnique();
         Catalogue.All.Where(info => (info.Phase & CheckPhase.Before) != 0).Count().ShouldBeGreaterThan(40);
     }
+
+    [Fact]
+    public void Providers_without_keys_have_not_failed_while_nobody_uses_the_gateway_and_keys_that_are_set_aside_have()
+    {
+        Working(WithKeys(key => key with { Missing = true })).ShouldBe((CheckStatus.Skipped, "nobody uses the gateway yet: FAB-3223"));
+        Working(WithKeys(key => key with { Bench = new BenchStatus(Now.AddMinutes(1), "quota") })).Status.ShouldBe(CheckStatus.Failed);
+
+        static (CheckStatus Status, string? Detail) Working(GatewayStatus status)
+        {
+            var result = new CheckBook(CheckPhase.After).Judge(GatewayChecks.Providers, Gateways(status) with { Uses = Unused }).Single(one => one.Id == "FAB-3234");
+            return (result.Status, result.Detail);
+        }
+    }
+
+    private static Reading<IReadOnlyList<string>> Unused => Reading.Of<IReadOnlyList<string>>([]);
 
     private static GatewayStatus WithKeys(Func<KeyStatus, KeyStatus> change) => Status with { Providers = [Status.Providers[0] with { Keys = [.. Status.Providers[0].Keys.Select(change)] }] };
 

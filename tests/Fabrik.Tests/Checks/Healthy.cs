@@ -128,7 +128,7 @@ internal static class Healthy
         new SpoolStatus(1, 0, null, null), true, [], new RunEndsStatus(0, Now))
     { Unpriced = [] };
 
-    public static GatewayFacts Gateways(params GatewayStatus[] statuses) => new(InCluster, null, Reading.Of<IReadOnlyList<GatewayStatus>>(statuses));
+    public static GatewayFacts Gateways(params GatewayStatus[] statuses) => new(InCluster, null, Reading.Of<IReadOnlyList<string>>(["calls in the ledger"]), Reading.Of<IReadOnlyList<GatewayStatus>>(statuses));
 
     public static readonly OptimizerFacts Optimizer = new(
         Object("""{"metadata":{"name":"default"},"spec":{}}"""), List(Change("running")), Object(Lease("fabrik-leader", Now.AddSeconds(-4))), Reading.Of<IReadOnlyList<string>>([]), Now);

@@ -80,10 +80,8 @@ public sealed class ClusterOfObjects : IAsyncLifetime
         binding["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = "Role", ["name"] = name };
         binding["subjects"] = new JsonArray(new JsonObject { ["kind"] = "ServiceAccount", ["name"] = name, ["namespace"] = Names.SystemNamespace });
         await Client.CreateAsync(RoleBinding, Names.SystemNamespace, binding, Cancel);
-        var made = await Client.CreateAsync(
-            Kinds.ServiceAccount, Names.SystemNamespace, new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenRequest", ["spec"] = new JsonObject() }, Cancel, new WriteOptions { Name = name, Subresource = "token" });
         var config = Manifest.Read(server.Kubeconfig).Single();
-        config["users"]![0]!["user"] = new JsonObject { ["token"] = made.Json.GetProperty("status").GetProperty("token").GetString() };
+        config["users"]![0]!["user"] = new JsonObject { ["token"] = await Client.TokenAsync(Names.SystemNamespace, name, Cancel) };
         var path = Path.Combine(directory, name);
         await File.WriteAllTextAsync(path, config.ToJsonString(), Cancel);
         return path;

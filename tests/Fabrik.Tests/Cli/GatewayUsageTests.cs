@@ -138,15 +138,9 @@ public sealed class GatewayUsageTests(ClusterOfObjects cluster) : IClassFixture<
 
     private async Task<int> DeliverAsync(string url, string ns, string account, byte[] batch, string path = Names.Paths.Usage)
     {
-        var request = new JsonObject
-        {
-            ["apiVersion"] = "authentication.k8s.io/v1",
-            ["kind"] = "TokenRequest",
-            ["spec"] = new JsonObject { ["audiences"] = new JsonArray(Names.Audience) },
-        };
-        var made = await cluster.Client.CreateAsync(Kinds.ServiceAccount, ns, request, TestContext.Current.CancellationToken, new WriteOptions { Name = account, Subresource = "token" });
+        var token = await cluster.Client.TokenAsync(ns, account, TestContext.Current.CancellationToken, Names.Audience);
         using var http = new HttpClient { BaseAddress = new Uri(url) };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", made.Json.GetProperty("status").GetProperty("token").GetString());
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         using var answer = await http.PostAsync(path, new ByteArrayContent(batch) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } }, TestContext.Current.CancellationToken);
         return (int)answer.StatusCode;
     }

@@ -81,6 +81,54 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
         Newest("memory").State.Cost.Count.ShouldBe(1000);
     }
 
+    /// <summary>What is known of 370 runs would be a clear win: controls fail when nobody sees them, and treated runs never.</summary>
+    [Fact]
+    public async Task Controls_of_which_nobody_knows_the_end_make_no_win_the_experiment_says_so_and_ends_without_a_decision()
+    {
+        await RunningAsync("memory", "cpuRequest", "2");
+        Write(1, 400, _ => false, _ => false, isLost: seq => seq % 10 != 0 && seq % 3 == 0);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+
+        var stored = Newest("memory");
+        stored.State.Evidence.Win.MaximumLog.ShouldBeGreaterThan(Math.Log(stored.Threshold)); // it would have been rolled out
+        stored.Verdict.Decision.ShouldBe(Decision.Continue);
+        stored.Verdict.Reasons.ShouldHaveSingleItem().ShouldContain("(0 of 40 treated, 120 of 360 control)");
+        stored.Verdict.Alerts.ShouldHaveSingleItem().Kind.ShouldBe(AlertKind.Arms);
+
+        clock.Advance(TimeSpan.FromDays(14));
+        await LookAsync();
+        Newest("memory").Verdict.Decision.ShouldBe(Decision.Inconclusive);
+    }
+
+    [Fact]
+    public async Task Losses_that_meet_both_arms_alike_keep_nothing_from_being_decided()
+    {
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        Write(1, 800, _ => false, seq => seq % 3 == 0, isLost: seq => seq % 20 is 0 or 1 or 3 or 7 or 9 or 11 or 13 or 17 or 19 or 2);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+
+        var stored = Newest("memory");
+        stored.Verdict.Alerts.ShouldBeEmpty();
+        stored.State.Phases.ShouldHaveSingleItem().TreatedLost.ShouldBe(40);
+    }
+
+    [Fact]
+    public async Task Records_that_are_missing_of_one_arm_keep_the_other_from_being_judged_by_them()
+    {
+        await RunningAsync("memory", "memoryLimit", "4Gi");
+        Write(1, 1000, _ => false, seq => seq % 3 == 0, isMissing: seq => seq % 20 == 0);
+        clock.Advance(TimeSpan.FromDays(1));
+        await LookAsync();
+
+        var stored = Newest("memory");
+        stored.State.Phases.ShouldHaveSingleItem().Treated.ShouldBe(50);
+        stored.Verdict.Decision.ShouldBe(Decision.Continue);
+        stored.Verdict.Reasons.ShouldBe([SampleRatio.Broken]);
+        stored.Verdict.Alerts.ShouldHaveSingleItem().Kind.ShouldBe(AlertKind.Arms);
+    }
+
     [Fact]
     public async Task Checklist_18_42_and_60_a_change_that_makes_runs_fail_is_rolled_back_by_the_look_that_finds_it()
     {
@@ -315,9 +363,9 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
     ]);
 
     /// <summary>Every tenth is treated; the others fare as told. Jobs come a minute apart and take ten seconds.</summary>
-    private void Write(int from, int to, Func<int, bool> treatedFails, Func<int, bool> controlOoms, int treatedSeconds = 10, int treatedCores = 1) => database.Store.Write(
+    private void Write(int from, int to, Func<int, bool> treatedFails, Func<int, bool> controlOoms, int treatedSeconds = 10, int treatedCores = 1, Func<int, bool>? isLost = null, Func<int, bool>? isMissing = null) => database.Store.Write(
     [
-        .. Enumerable.Range(from, to - from + 1).Select(seq =>
+        .. Enumerable.Range(from, to - from + 1).Where(seq => isMissing?.Invoke(seq) != true).Select(seq =>
         {
             var isTreated = seq % 10 == 0;
             var (fails, oom) = (isTreated && treatedFails(seq), !isTreated && controlOoms(seq));
@@ -334,7 +382,7 @@ public sealed class AnalyseExperimentsTests : IAsyncLifetime
                 CreatedAt = created,
                 StartedAt = created,
                 FinishedAt = created.AddSeconds(isTreated ? treatedSeconds : 10),
-                Outcome = fails || oom ? Outcome.Failed : Outcome.Succeeded,
+                Outcome = isLost?.Invoke(seq) == true ? Outcome.Lost : fails || oom ? Outcome.Failed : Outcome.Succeeded,
                 OomKilled = oom,
                 Requested = Cores(1),
                 Applied = Cores(isTreated ? treatedCores : 1),

@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Fabrik.Certificates;
 using Fabrik.Kubernetes;
+using Fabrik.Sandbox.Composition;
+using Fabrik.Sandbox.Server;
 
 namespace Fabrik.Tests.EndToEnd;
 
@@ -101,6 +103,40 @@ public class CertificateTests(ClusterFixture cluster)
         await webhook.ReadyAsync(last);
         (await webhook.TrustedAsync()).ShouldBe(1);
         (await webhook.SecretAsync(Names.Objects.RunTokenKeySecret, "key")).ShouldNotBeEmpty();
+    }
+
+    /// <summary>A sandbox stands for a cluster that others use.</summary>
+    [Fact]
+    public async Task A_cluster_that_others_use_is_left_as_it_was()
+    {
+        await using var others = await SandboxServer.StartAsync(new SandboxServerOptions(), Cancel);
+        var file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, others.Kubeconfig, Cancel);
+        using var client = new KubernetesClient(ClusterConfig.FromKubeconfig(file), TimeProvider.System);
+        File.Delete(file);
+        await ClusterSetup.InstallAsync(client, TimeProvider.System, Cancel);
+        await client.CreateAsync(Kinds.ConfigMap, Names.SystemNamespace, new JsonObject { ["metadata"] = new JsonObject { ["name"] = Names.Objects.ApiDiscovery }, ["data"] = new JsonObject { ["server"] = "https://theirs" } }, Cancel);
+        await client.CreateAsync(Kinds.Secret, Names.SystemNamespace, new JsonObject { ["metadata"] = new JsonObject { ["name"] = Names.Objects.AssignmentKeySecret }, ["stringData"] = new JsonObject { ["key"] = "theirs, and long enough to be a key of theirs" } }, Cancel);
+        var before = await ContentsAsync(client);
+
+        await using (var webhook = await WebhookDeployment.StartAsync(client, Cancel))
+        {
+            await webhook.ReplicaAsync(Cancel);
+            await Wait.UntilAsync("certificates and what trusts them", async () => (await client.GetAsync(Kinds.ConfigMap, Names.GatewayNamespace, Names.Objects.GatewayTrust, Cancel)).Json.TryGetProperty("data", out _));
+            (await ContentsAsync(client)).Count.ShouldBeGreaterThan(before.Count + 5);
+        }
+
+        (await ContentsAsync(client)).ShouldBe(before);
+    }
+
+    private static async Task<List<string>> ContentsAsync(KubernetesClient client)
+    {
+        var found = new List<string>();
+        foreach (var kind in (ResourceKind[])[Kinds.Secret, Kinds.ConfigMap, Kinds.Lease, Kinds.MutatingWebhookConfiguration, Kinds.EndpointSlice, Kinds.Service])
+            await foreach (var item in client.ListAsync(kind, null, Cancel))
+                found.Add($"{kind} {item.Key} {(item.Json.TryGetProperty("data", out var data) ? data.GetRawText() : "")}");
+        found.Sort(StringComparer.Ordinal);
+        return found;
     }
 
     /// <summary>From asking to the end: old and new trusted, a new leaf, the old one forgotten.</summary>

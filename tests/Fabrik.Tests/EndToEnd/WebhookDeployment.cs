@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Certificates;
+using Fabrik.Cli.Installing;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Composition;
 using Fabrik.Sandbox.Server;
@@ -30,13 +31,13 @@ internal sealed class WebhookDeployment : IAsyncDisposable
     private readonly ConcurrentDictionary<string, bool> announced = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> sliced = new(StringComparer.Ordinal);
     private readonly List<WebhookReplica> replicas = [];
-    private readonly JsonObject? before;
+    private readonly IReadOnlyDictionary<(ResourceKind Kind, string? Namespace, string Name), JsonObject?> before;
     private readonly SandboxServer? sandbox;
     private readonly ClusterConfig account;
     private Task playing = Task.CompletedTask;
     private int started;
 
-    private WebhookDeployment(KubernetesClient client, SandboxServer? sandbox, ConcurrentDictionary<string, Uri> services, ClusterConfig account, JsonObject? before) =>
+    private WebhookDeployment(KubernetesClient client, SandboxServer? sandbox, ConcurrentDictionary<string, Uri> services, ClusterConfig account, IReadOnlyDictionary<(ResourceKind, string?, string), JsonObject?> before) =>
         (Client, this.sandbox, this.services, this.account, this.before) = (client, sandbox, services, account, before);
 
     public KubernetesClient Client { get; }
@@ -48,7 +49,7 @@ internal sealed class WebhookDeployment : IAsyncDisposable
     {
         var reached = new ConcurrentDictionary<string, Uri>(StringComparer.Ordinal);
         SandboxServer? server = null;
-        JsonObject? taken = null;
+        var taken = new Dictionary<(ResourceKind, string?, string), JsonObject?>();
         if (real is null)
         {
             server = await SandboxServer.StartAsync(new SandboxServerOptions { Services = reached }, ct);
@@ -59,28 +60,18 @@ internal sealed class WebhookDeployment : IAsyncDisposable
         }
         else
         {
-            taken = await TakeAsync(real, ct);
+            foreach (var place in Changed()) taken[place] = await FindAsync(real, place, ct);
+            if (taken[Registration] is not null) await real.DeleteAsync(Registration.Kind, null, Registration.Name, ct);
         }
 
         await ClusterSetup.InstallAsync(real, TimeProvider.System, ct);
-        foreach (var file in (string[])["webhook.yaml", "control.yaml", "gateway.yaml", "webhook-configuration.yaml"])
-        {
-            foreach (var item in Manifest.Read(await File.ReadAllTextAsync(Path.Combine(TestData.Checkout, "manifests/base", file), ct)))
-            {
-                if (Array.Find(Shipped, kind => kind.Kind == (string)item["kind"]!) is not { } kind) continue;
-                await real.PatchAsync(kind, (string?)item["metadata"]!["namespace"], (string)item["metadata"]!["name"]!, PatchType.Apply, item, ct, new WriteOptions { Force = true });
-            }
-        }
-
-        var token = await real.CreateAsync(
-            Kinds.ServiceAccount, Names.SystemNamespace,
-            new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenRequest", ["spec"] = new JsonObject { ["expirationSeconds"] = 3600 } },
-            ct, new WriteOptions { Name = "fabrik-webhook", Subresource = "token" });
+        foreach (var (kind, item) in Items()) await real.PatchAsync(kind, (string?)item["metadata"]!["namespace"], (string)item["metadata"]!["name"]!, PatchType.Apply, item, ct, new WriteOptions { Force = true });
+        var token = await real.TokenAsync(Names.SystemNamespace, Names.Objects.Webhook, ct);
         var caller = new ClusterConfig
         {
             Server = real.Config.Server,
             CertificateAuthority = real.Config.CertificateAuthority ?? await File.ReadAllTextAsync(real.Config.CertificateAuthorityFile!, ct),
-            Token = token.Json.GetProperty("status").GetProperty("token").GetString(),
+            Token = token,
         };
         var made = new WebhookDeployment(real, server, reached, caller, taken);
         if (server is null) await made.ServeAsync(ct);
@@ -152,9 +143,7 @@ internal sealed class WebhookDeployment : IAsyncDisposable
         {
             foreach (var name in sliced.Keys) await Client.DeleteAsync(EndpointSlice, Names.SystemNamespace, name, default);
             await Client.DeleteAsync(Service, Names.SystemNamespace, Names.Objects.WebhookService, default);
-            await TakeAsync(Client, default);
-            if (before is not null) await Client.CreateAsync(Kinds.MutatingWebhookConfiguration, null, before, default);
-            foreach (var (ns, name) in Filled) await Client.DeleteAsync(Kinds.Secret, ns, name, default);
+            foreach (var (place, was) in before) await PutBackAsync(place, was);
         }
         else
         {
@@ -166,26 +155,39 @@ internal sealed class WebhookDeployment : IAsyncDisposable
         Directory.Delete(keys, recursive: true);
     }
 
-    private static readonly (string, string)[] Filled =
+    /// <summary>A cluster has one webhook configuration.</summary>
+    private static readonly (ResourceKind Kind, string? Namespace, string Name) Registration = (Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration);
+
+    /// <summary>What a keeper and the manifests write: all that is another's on a cluster that others use, and is as it was at the end.</summary>
+    private static IEnumerable<(ResourceKind Kind, string? Namespace, string Name)> Changed() =>
     [
-        (Names.SystemNamespace, Names.Objects.AuthoritySecret), (Names.SystemNamespace, Names.Objects.WebhookTlsSecret), (Names.SystemNamespace, Names.Objects.ApiTlsSecret),
-        (Names.SystemNamespace, Names.Objects.AssignmentKeySecret), (Names.SystemNamespace, Names.Objects.RunTokenKeySecret),
+        Registration, (Kinds.Lease, Names.SystemNamespace, Names.Objects.CertificateKeeper),
+        .. Items().Where(one => one.Kind == Kinds.Secret || one.Kind == Kinds.ConfigMap).Select(one => (one.Kind, (string?)one.Item["metadata"]!["namespace"], (string)one.Item["metadata"]!["name"]!)),
+        (Kinds.ConfigMap, Names.SystemNamespace, Names.Objects.ApiDiscovery), (Kinds.ConfigMap, Names.GatewayNamespace, Names.Objects.GatewayTrust), (Kinds.Secret, Names.GatewayNamespace, Names.Objects.RunTokenKeySecret),
     ];
 
-    /// <summary>A cluster has one webhook configuration: that of other tests is put back at the end.</summary>
-    private static async Task<JsonObject?> TakeAsync(KubernetesClient client, CancellationToken ct)
+    private static IEnumerable<(ResourceKind Kind, JsonObject Item)> Items() =>
+        ((string[])["webhook.yaml", "control.yaml", "gateway.yaml", "webhook-configuration.yaml"])
+            .SelectMany(file => Manifest.Read(File.ReadAllText(Path.Combine(TestData.Checkout, "manifests/base", file))))
+            .Select(item => (Kind: Array.Find(Shipped, kind => kind.Kind == (string)item["kind"]!), item)).Where(one => one.Kind is not null).Select(one => (one.Kind!, one.item));
+
+    private static async Task<JsonObject?> FindAsync(KubernetesClient client, (ResourceKind Kind, string? Namespace, string Name) place, CancellationToken ct)
     {
-        try
+        if (await client.FindAsync(place.Kind, place.Namespace, place.Name, ct) is not { } present) return null;
+        var found = present.ToNode();
+        foreach (var own in (string[])["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"]) found["metadata"]!.AsObject().Remove(own);
+        return found;
+    }
+
+    private async Task PutBackAsync((ResourceKind Kind, string? Namespace, string Name) place, JsonObject? was)
+    {
+        var isThere = await Client.FindAsync(place.Kind, place.Namespace, place.Name, default) is not null;
+        if (was is null)
         {
-            var found = (await client.GetAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, ct)).ToNode();
-            await client.DeleteAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, ct);
-            foreach (var own in (string[])["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"]) found["metadata"]!.AsObject().Remove(own);
-            return found;
+            if (isThere) await Client.DeleteAsync(place.Kind, place.Namespace, place.Name, default);
         }
-        catch (KubernetesException e) when (e.IsNotFound)
-        {
-            return null;
-        }
+        else if (isThere) await Client.ReplaceAsync(place.Kind, place.Namespace, place.Name, was, default);
+        else await Client.CreateAsync(place.Kind, place.Namespace, was, default);
     }
 
     private Task ServeAsync(CancellationToken ct) => Client.PatchAsync(

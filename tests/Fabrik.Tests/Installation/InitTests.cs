@@ -20,6 +20,7 @@ public sealed class InitTests
         settings.Profile.ShouldBe("dev");
         settings.Namespaces.ShouldBe(["ci"]);
         settings.ProviderKeys.ShouldBeEmpty();
+        settings.Monitoring.ShouldBeFalse();
         again.Code.ShouldBe(1);
         again.Error.ShouldContain("FAB-1118");
     }
@@ -53,6 +54,7 @@ public sealed class InitTests
     [Theory]
     [InlineData("profile: large", "dev, prod")]
     [InlineData("colour: red", "colour is not known")]
+    [InlineData("monitoring: maybe", "true or false")]
     [InlineData("namespaces: ci", "a list of names")]
     [InlineData("providerKeys: { openai: sk-123 }", "env or file")]
     [InlineData("providerKeys: { openai: { env: A, file: b } }", "never the key itself")]

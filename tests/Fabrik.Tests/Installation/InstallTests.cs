@@ -4,6 +4,7 @@ using Fabrik.Checks;
 using Fabrik.Cli.Installing;
 using Fabrik.Installation;
 using Fabrik.Kubernetes;
+using Fabrik.Tests.Manifests;
 
 namespace Fabrik.Tests.Installation;
 
@@ -87,6 +88,41 @@ public sealed class InstallTests
         install.Error.ShouldContain("FAB-1101");
         install.Error.ShouldContain("storage class");
         (await cluster.FabrikAsync("uninstall", "--dry-run")).Out.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Monitoring_without_the_operators_kinds_is_told_before_anything_is_written()
+    {
+        await using var cluster = await WithStorageAsync();
+        if (!cluster.Played) return; // where there may be an operator
+
+        var install = await cluster.FabrikAsync("install", "--profile", "dev", "--wait", "false", "--monitoring");
+
+        install.Code.ShouldBe(1);
+        install.Error.ShouldContain("FAB-1101");
+        install.Error.ShouldContain("PrometheusRule (monitoring.coreos.com/v1)");
+        install.Error.ShouldContain("install the Prometheus operator first");
+        (await cluster.FabrikAsync("uninstall", "--dry-run")).Out.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task With_monitoring_monitors_and_alerts_are_installed_upgraded_as_the_settings_say_and_removed()
+    {
+        await using var cluster = await WithStorageAsync();
+        await PrometheusOperator.DefineAsync(cluster.Client);
+        var rule = new ResourceKind("monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule", true);
+        var settings = Path.Combine(cluster.Home, "fabrik.yaml");
+        (await cluster.FabrikAsync("init", "--file", settings, "--profile", "dev", "--monitoring")).Code.ShouldBe(0);
+
+        var install = await cluster.FabrikAsync("install", "--file", settings, "--wait", "false");
+        install.Code.ShouldBe(0, install.Error);
+        await cluster.Client.PatchAsync(rule, Names.SystemNamespace, "fabrik", PatchType.Merge, new JsonObject { ["spec"] = new JsonObject { ["groups"] = new JsonArray() } }, None);
+        var upgrade = await cluster.FabrikAsync("upgrade", "--file", settings, "--wait", "false");
+        upgrade.Code.ShouldBe(0, upgrade.Error);
+
+        (await cluster.Client.GetAsync(rule, Names.SystemNamespace, "fabrik", None)).Json.List("spec", "groups").ShouldNotBeEmpty();
+        (await cluster.FabrikAsync("uninstall", "--yes")).Code.ShouldBe(0);
+        (await cluster.Client.FindAsync(rule, Names.SystemNamespace, "fabrik", None)).ShouldBeNull();
     }
 
     [Fact]

@@ -162,9 +162,7 @@ public sealed class ClusterTests : IAsyncLifetime
     public async Task A_token_for_a_ServiceAccount_is_made_and_recognised()
     {
         await client.CreateAsync(Kinds.ServiceAccount, ns, new JsonObject { ["metadata"] = new JsonObject { ["name"] = "reader" } }, Ct);
-        var request = JsonNode.Parse("""{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"audiences":["fabrik"],"expirationSeconds":600}}""")!;
-        var made = await client.CreateAsync(Kinds.ServiceAccount, ns, request, Ct, new WriteOptions { Name = "reader", Subresource = "token" });
-        var token = made.Json.GetProperty("status").GetProperty("token").GetString();
+        var token = await client.TokenAsync(ns, "reader", Ct, "fabrik", TimeSpan.FromMinutes(10));
         var review = new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenReview", ["spec"] = new JsonObject { ["token"] = token, ["audiences"] = new JsonArray("fabrik") } };
         var status = (await client.CreateAsync(Kinds.TokenReview, null, review, Ct)).Json.GetProperty("status");
         status.GetProperty("authenticated").GetBoolean().ShouldBeTrue();

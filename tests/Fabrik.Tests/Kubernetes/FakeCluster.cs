@@ -24,6 +24,18 @@ public sealed class FakeCluster
         lock (gate) compacted = version;
     }
 
+    /// <summary>As after a start from a backup: versions count from a lower number again, and who goes on from one of before is told that it is too large.</summary>
+    public void Restore()
+    {
+        lock (gate)
+        {
+            (version, compacted) = (1, 0);
+            history.Clear();
+            foreach (var stored in objects.Values) stored["metadata"]!["resourceVersion"] = (++version).ToString();
+            CloseWatches();
+        }
+    }
+
     /// <summary>A change, as another client makes it.</summary>
     public JsonObject Put(ResourceKind kind, string ns, string name, string? uid = null, string value = "")
     {
@@ -177,6 +189,12 @@ public sealed class FakeCluster
             }
 
             from = initial ? version : long.Parse(query["resourceVersion"]!);
+            if (from > version)
+            {
+                _ = Fail(context, 504, "Timeout", $"Too large resource version: {from}, current: {version}");
+                return;
+            }
+
             if (initial)
             {
                 lines.AddRange(objects.Where(pair => Matches(pair.Key, path)).Select(pair => Line("ADDED", pair.Value)));

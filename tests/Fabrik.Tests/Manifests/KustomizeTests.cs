@@ -9,7 +9,7 @@ namespace Fabrik.Tests.Manifests;
 public sealed class KustomizeTests(InstalledFixture cluster)
 {
     /// <summary>What the configuration may use: what <c>fabrik install</c> puts together itself, so that both come to the same.</summary>
-    private static readonly string[] Features = ["apiVersion", "kind", "resources", "images", "replicas", "patches", "labels"];
+    private static readonly string[] Features = ["apiVersion", "kind", "resources", "images", "replicas", "patches", "labels", "configurations"];
 
     public static TheoryData<string> All => [.. ManifestFiles.Kustomizations.Where(one => one != "crds")];
 
@@ -23,7 +23,7 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(ManifestFiles.Folder, overlay)}");
         (code, error).ShouldBe((0, ""));
         var objects = Manifest.Read(output);
-        if (overlay.EndsWith("monitoring", StringComparison.Ordinal)) await MonitoringKindsAsync(objects);
+        if (overlay.EndsWith("monitoring", StringComparison.Ordinal)) await PrometheusOperator.DefineAsync(cluster.Client);
 
         var refused = new List<string>();
         foreach (var item in objects)
@@ -52,10 +52,11 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         {
             var kustomization = Manifest.Read(File.ReadAllText(Path.Combine(folder, "kustomization.yaml"))).Single();
             kustomization.Select(field => field.Key).Except(Features).ShouldBeEmpty(folder);
-            foreach (var path in (kustomization["resources"] as JsonArray ?? []).Select(one => (string)one!).Concat((kustomization["patches"] as JsonArray ?? []).Select(one => (string)one!["path"]!)))
+            foreach (var path in (kustomization["resources"] as JsonArray ?? []).Select(one => (string)one!).Concat((kustomization["patches"] as JsonArray ?? []).Select(one => (string)one!["path"]!)).Concat((kustomization["configurations"] as JsonArray ?? []).Select(one => (string)one!)))
                 Path.Exists(Path.Combine(folder, path)).ShouldBeTrue($"{folder}: {path}");
             Directory.GetFiles(folder, "*.yaml").Select(Path.GetFileName).Except([
-                .. (kustomization["resources"] as JsonArray ?? []).Select(one => (string?)one), .. (kustomization["patches"] as JsonArray ?? []).Select(one => (string?)one!["path"]), "kustomization.yaml",
+                .. (kustomization["resources"] as JsonArray ?? []).Select(one => (string?)one), .. (kustomization["patches"] as JsonArray ?? []).Select(one => (string?)one!["path"]),
+                .. (kustomization["configurations"] as JsonArray ?? []).Select(one => (string?)one), "kustomization.yaml",
             ]).ShouldBeEmpty($"files of {folder} that nobody applies");
         }
     }
@@ -67,7 +68,7 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         var images = Manifest.Read(File.ReadAllText(Path.Combine(ManifestFiles.Folder, "base", "kustomization.yaml"))).Single()["images"]!.AsArray();
 
         images.Select(image => (string)image!["newTag"]!).Distinct().ShouldBe([version]);
-        ManifestFiles.Containers.Select(one => (string)one.Container["image"]!).Order().ShouldBe(images.Select(image => (string)image!["name"]!).Order());
+        ManifestFiles.Containers.Select(one => (string)one.Container["image"]!).Append(ManifestFiles.Environment(ManifestFiles.Container("webhook"))[Names.Variables.GateImage]).Order().ShouldBe(images.Select(image => (string)image!["name"]!).Order());
     }
 
     [Fact]
@@ -103,38 +104,5 @@ public sealed class KustomizeTests(InstalledFixture cluster)
         var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(ManifestFiles.Folder, overlay)}");
         (code, error).ShouldBe((0, ""));
         return Manifest.Read(output);
-    }
-
-    /// <summary>Where nobody has installed the Prometheus operator: its kinds, without their rules.</summary>
-    private async Task MonitoringKindsAsync(IReadOnlyList<JsonObject> objects)
-    {
-        foreach (var type in objects.Select(ManifestFiles.Type).Where(type => type.Group == "monitoring.coreos.com").Distinct())
-        {
-            await cluster.ApplyAsync(new JsonObject
-            {
-                ["apiVersion"] = "apiextensions.k8s.io/v1",
-                ["kind"] = "CustomResourceDefinition",
-                ["metadata"] = new JsonObject { ["name"] = $"{type.Plural}.{type.Group}" },
-                ["spec"] = new JsonObject
-                {
-                    ["group"] = type.Group,
-                    ["scope"] = "Namespaced",
-                    ["names"] = new JsonObject { ["plural"] = type.Plural, ["kind"] = type.Kind, ["singular"] = type.Kind.ToLowerInvariant(), ["listKind"] = type.Kind + "List" },
-                    ["versions"] = new JsonArray(new JsonObject { ["name"] = type.Version, ["served"] = true, ["storage"] = true, ["schema"] = new JsonObject { ["openAPIV3Schema"] = new JsonObject { ["type"] = "object", ["x-kubernetes-preserve-unknown-fields"] = true } } }),
-                },
-            });
-            await Wait.UntilAsync($"{type.Plural} to be served", async () =>
-            {
-                try
-                {
-                    await foreach (var _ in cluster.Client.ListAsync(type, null, TestContext.Current.CancellationToken)) { }
-                    return true;
-                }
-                catch (KubernetesException error) when (error.IsNotFound)
-                {
-                    return false;
-                }
-            });
-        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Experiments;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Admission;
 using static Fabrik.Tests.Manifests.InstalledFixture;
@@ -87,6 +88,39 @@ public sealed class PolicyTests(InstalledFixture cluster)
         await WritePolicyAsync(olga, Spec("paused", false));
 
         static JsonObject Spec(string field, JsonNode value) => new() { ["spec"] = new JsonObject { [field] = value } };
+    }
+
+    [Fact]
+    public async Task What_untrusted_runs_are_given_is_decided_by_who_may_approve()
+    {
+        (string Field, JsonNode Value)[] looser =
+        [
+            ("runAsUser", 2000), ("runAsGroup", 2000), ("readOnlyRootFilesystem", false), ("activeDeadlineSeconds", 86_400), ("ttlSecondsAfterFinished", 0), ("runtimeClassName", "runc"),
+            ("nodeSelector", new JsonObject { ["pool"] = "other" }), ("tolerations", new JsonArray(new JsonObject { ["key"] = "other", ["operator"] = "Exists" })), ("gate", true), ("gateImage", "elsewhere.example/gate:1"), ("registries", new JsonArray("elsewhere.example")),
+        ];
+        looser.Select(one => one.Field).ShouldBe(typeof(RunDefaults).GetProperties().Select(one => char.ToLowerInvariant(one.Name[0]) + one.Name[1..]), ignoreOrder: true);
+        await PolicyAsync();
+        using var olga = cluster.As("olga");
+        using var anna = cluster.As("anna");
+
+        (await UntilRefusedAsync(() => WritePolicyAsync(olga, Runs("readOnlyRootFilesystem", false)))).Message.ShouldContain("runs says what untrusted runs are given");
+        foreach (var (field, value) in looser) (await RefusedAsync(() => WritePolicyAsync(olga, Runs(field, value)))).ShouldNotBeNull(field);
+        await WritePolicyAsync(anna, Runs("registries", new JsonArray("ghcr.io/example")));
+        (await RefusedAsync(() => WritePolicyAsync(olga, Runs("registries", new JsonArray())))).ShouldNotBeNull("registries taken away");
+        await WritePolicyAsync(olga, new JsonObject { ["spec"] = new JsonObject { ["paused"] = true } });
+
+        // Nor by taking the policy's place.
+        await cluster.Client.DeleteAsync(Kinds.OptimizerPolicy, null, Names.PolicyName, Cancel);
+        foreach (var (field, value) in looser) (await RefusedAsync(() => CreatePolicyAsync(olga, Runs(field, value)))).ShouldNotBeNull($"created with {field}");
+        await CreatePolicyAsync(olga, new JsonObject { ["spec"] = new JsonObject { ["paused"] = true } });
+
+        static JsonObject Runs(string field, JsonNode value) => new() { ["spec"] = new JsonObject { ["runs"] = new JsonObject { [field] = value.DeepClone() } } };
+
+        static Task CreatePolicyAsync(KubernetesClient client, JsonObject policy)
+        {
+            (policy["apiVersion"], policy["kind"], policy["metadata"]) = (Names.ApiVersion, "OptimizerPolicy", new JsonObject { ["name"] = Names.PolicyName });
+            return client.CreateAsync(Kinds.OptimizerPolicy, null, policy, Cancel);
+        }
     }
 
     [Fact]

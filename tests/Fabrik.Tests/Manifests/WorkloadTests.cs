@@ -85,6 +85,16 @@ public partial class WorkloadTests
         ((long)startup["periodSeconds"]! * (long)startup["failureThreshold"]!).ShouldBeGreaterThan(2 * 120);
     }
 
+    [Fact]
+    public void The_api_is_reached_while_the_scheduler_beside_it_is_not_ready()
+    {
+        var service = ManifestFiles.Find("Service", Names.Objects.ApiService);
+        ((bool?)service["spec"]!["publishNotReadyAddresses"]).ShouldBe(true);
+
+        // With more Pods than one it would send callers to one that does not serve.
+        ((long)ManifestFiles.Find("StatefulSet", Names.Objects.Control)["spec"]!["replicas"]!).ShouldBe(1);
+    }
+
     [Theory]
     [MemberData(nameof(Containers))]
     public void Each_file_that_a_process_is_told_lies_in_a_volume_of_its_pod(string name)

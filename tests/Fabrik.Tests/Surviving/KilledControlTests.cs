@@ -44,7 +44,7 @@ public sealed class KilledControlTests : IAsyncLifetime
     [Fact]
     public async Task A_control_database_whose_processes_are_killed_under_load_is_never_damaged_and_loses_nothing_that_was_acknowledged()
     {
-        var token = await TokenAsync();
+        var token = await cluster.Client.TokenAsync(Names.GatewayNamespace, Names.Objects.Gateway, Cancel, Names.Audience, TimeSpan.FromHours(10));
         using (var over = CancellationTokenSource.CreateLinkedTokenSource(Cancel))
         {
             Task[] load = [.. Enumerable.Range(0, Clients).Select(client => DeliverAsync(client, token, over.Token)), CreateJobsAsync(over.Token), SeeStepsAsync(over.Token)];
@@ -240,17 +240,6 @@ public sealed class KilledControlTests : IAsyncLifetime
         var uids = new HashSet<string>(StringComparer.Ordinal);
         await foreach (var one in cluster.Client.ListAsync(Kinds.OptimizationChange, Names.SystemNamespace, Cancel)) uids.Add(one.Uid!);
         return uids;
-    }
-
-    private async Task<string> TokenAsync()
-    {
-        var made = await cluster.Client.CreateAsync(Kinds.ServiceAccount, Names.GatewayNamespace, new JsonObject
-        {
-            ["apiVersion"] = "authentication.k8s.io/v1",
-            ["kind"] = "TokenRequest",
-            ["spec"] = new JsonObject { ["audiences"] = new JsonArray(Names.Audience), ["expirationSeconds"] = 36_000 },
-        }, Cancel, new WriteOptions { Name = Names.Objects.Gateway, Subresource = "token" });
-        return made.Json.GetProperty("status").GetProperty("token").GetString()!;
     }
 
     private IReadOnlyList<string> Texts(string sql)

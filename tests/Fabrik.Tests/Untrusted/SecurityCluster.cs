@@ -96,8 +96,7 @@ public sealed class SecurityCluster : IAsyncLifetime, ICollectionFixture<Securit
             await Client.PatchAsync(Kinds.RoleBinding, ns, account, PatchType.Apply, binding, Cancel, Own);
         }
 
-        var request = new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenRequest", ["spec"] = new JsonObject { ["audiences"] = new JsonArray(), ["expirationSeconds"] = 3600 } };
-        var token = await Client.CreateAsync(Kinds.ServiceAccount, ns, request, Cancel, new WriteOptions { Name = account, Subresource = "token" });
+        var token = await Client.TokenAsync(ns, account, Cancel);
         var own = ClusterConfig.FromKubeconfig(Kubeconfig);
         return new KubernetesClient(new ClusterConfig
         {
@@ -106,7 +105,7 @@ public sealed class SecurityCluster : IAsyncLifetime, ICollectionFixture<Securit
             CertificateAuthorityFile = own.CertificateAuthorityFile,
             TlsServerName = own.TlsServerName,
             InsecureSkipTlsVerify = own.InsecureSkipTlsVerify,
-            Token = token.Json.GetProperty("status").GetProperty("token").GetString(),
+            Token = token,
         }, TimeProvider.System);
     }
 

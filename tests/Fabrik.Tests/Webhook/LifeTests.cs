@@ -35,6 +35,28 @@ public sealed class LifeTests
         (await webhook.AddedAsync(client, Names.Labels.RunId)).ShouldNotBeNull();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task After_a_restart_of_the_API_server_that_has_forgotten_the_watches_a_change_that_went_meanwhile_is_put_on_no_more(bool isRestored)
+    {
+        var isDown = false;
+        await using var webhook = await WebhookUnderTest.StartAsync(_ => Volatile.Read(ref isDown) ? 503 : null);
+        using var client = WebhookUnderTest.Client();
+        await webhook.ReadyAsync(client);
+        (await webhook.AddedAsync(client, Names.Labels.Experiment)).ShouldBe("memory");
+
+        Volatile.Write(ref isDown, true);
+        webhook.Cluster.CloseWatches();
+        webhook.Cluster.Delete(Kinds.OptimizationChange, Names.SystemNamespace, "memory");
+        if (isRestored) webhook.Cluster.Restore();
+        else webhook.Cluster.Compact();
+        Volatile.Write(ref isDown, false);
+        await webhook.UntilAsync(async () => await webhook.AddedAsync(client, Names.Labels.Experiment) is null);
+        (await webhook.AddedAsync(client, Names.Labels.RunId)).ShouldNotBeNull();
+        (await webhook.GetAsync(client, Names.Paths.Ready)).Status.ShouldBe(200);
+    }
+
     [Fact]
     public async Task An_object_that_cannot_be_used_is_left_out_and_named()
     {

@@ -85,6 +85,15 @@ public class StartTests
         Should.Throw<WebhookException>(() => WebhookEnvironment.Read(name => set.GetValueOrDefault(name), () => Cluster)).Message.ShouldContain(Names.Variables.WebhookPort);
     }
 
+    [Fact]
+    public void The_gate_is_the_image_that_the_environment_says_and_what_is_no_image_is_named()
+    {
+        WebhookEnvironment.Read(_ => null, () => Cluster).GateImage.ShouldBe(Names.Images.Gate);
+        WebhookEnvironment.Read(name => name == Names.Variables.GateImage ? "mirror:5000/gate@sha256:12" : null, () => Cluster).GateImage.ShouldBe("mirror:5000/gate@sha256:12");
+        foreach (var bad in (string[])["mirror/gate 1", "\"", new string('a', 513)])
+            Should.Throw<WebhookException>(() => WebhookEnvironment.Read(name => name == Names.Variables.GateImage ? bad : null, () => Cluster)).Message.ShouldContain(Names.Variables.GateImage);
+    }
+
     [Theory]
     [InlineData("gateway:8443")]
     [InlineData("/openai")]

@@ -15,7 +15,7 @@ internal sealed class PodFiles(KubernetesClient client, TimeProvider clock, Kube
 
     public string Home { get; } = Path.Combine(root, "pods", pod.Uid!);
 
-    public string Volume(string name) => pod.Json.Items("spec", "volumes").FirstOrDefault(volume => volume.Text("name") == name).Text("persistentVolumeClaim", "claimName") is { } claim
+    public string Volume(string name) => pod.Json.List("spec", "volumes").FirstOrDefault(volume => volume.Text("name") == name).Text("persistentVolumeClaim", "claimName") is { } claim
         ? Path.Combine(root, "claims", $"{pod.Namespace}-{claim}")
         : Path.Combine(Home, "volumes", name);
 
@@ -23,7 +23,7 @@ internal sealed class PodFiles(KubernetesClient client, TimeProvider clock, Kube
     public async Task<string?> SyncAsync(CancellationToken ct)
     {
         if (lastSync is { } last && clock.GetElapsedTime(last) < Every) return null;
-        foreach (var volume in pod.Json.Items("spec", "volumes"))
+        foreach (var volume in pod.Json.List("spec", "volumes"))
         {
             var name = volume.Text("name")!;
             var directory = Volume(name);
@@ -48,11 +48,11 @@ internal sealed class PodFiles(KubernetesClient client, TimeProvider clock, Kube
         }
         else if (volume.At("projected") is { ValueKind: JsonValueKind.Object } projected)
         {
-            foreach (var source in projected.Items("sources"))
+            foreach (var source in projected.List("sources"))
             {
                 if (source.At("secret") is { ValueKind: JsonValueKind.Object } one && await ReadAsync(Kinds.Secret, one.Text("name"), one, files, ct) is { } noSecret) return noSecret;
                 if (source.At("configMap") is { ValueKind: JsonValueKind.Object } two && await ReadAsync(Kinds.ConfigMap, two.Text("name"), two, files, ct) is { } noMap) return noMap;
-                foreach (var item in source.Items("downwardAPI", "items")) files[item.Text("path")!] = Encoding.UTF8.GetBytes(Field(item.Text("fieldRef", "fieldPath")));
+                foreach (var item in source.List("downwardAPI", "items")) files[item.Text("path")!] = Encoding.UTF8.GetBytes(Field(item.Text("fieldRef", "fieldPath")));
                 if (source.At("serviceAccountToken") is { ValueKind: JsonValueKind.Object } token) await TokenAsync(token, directory, files, ct);
             }
         }
@@ -82,11 +82,11 @@ internal sealed class PodFiles(KubernetesClient client, TimeProvider clock, Kube
         }
         catch (KubernetesException e) when (e.IsNotFound)
         {
-            return source.Flag("optional") ? null : $"{kind.Kind} {name} not found";
+            return source.Says("optional") ? null : $"{kind.Kind} {name} not found";
         }
 
-        var names = source.Items("items").ToDictionary(item => item.Text("key")!, item => item.Text("path")!, StringComparer.Ordinal);
-        foreach (var entry in found.Json.Fields("data"))
+        var names = source.List("items").ToDictionary(item => item.Text("key")!, item => item.Text("path")!, StringComparer.Ordinal);
+        foreach (var entry in found.Json.Map("data"))
         {
             if (names.Count > 0 && !names.ContainsKey(entry.Name)) continue;
             files[names.GetValueOrDefault(entry.Name, entry.Name)] = kind == Kinds.Secret ? entry.Value.GetBytesFromBase64() : Encoding.UTF8.GetBytes(entry.Value.GetString() ?? "");
@@ -105,12 +105,8 @@ internal sealed class PodFiles(KubernetesClient client, TimeProvider clock, Kube
             return;
         }
 
-        var spec = new JsonObject { ["expirationSeconds"] = 3607, ["boundObjectRef"] = new JsonObject { ["kind"] = "Pod", ["apiVersion"] = "v1", ["name"] = pod.Name, ["uid"] = pod.Uid } };
-        if (source.Text("audience") is { } audience) spec["audiences"] = new JsonArray(audience);
-        var request = new JsonObject { ["apiVersion"] = "authentication.k8s.io/v1", ["kind"] = "TokenRequest", ["spec"] = spec };
         var account = pod.Json.Text("spec", "serviceAccountName") ?? "default";
-        var answer = await client.CreateAsync(Kinds.ServiceAccount, pod.Namespace, request, ct, new WriteOptions { Subresource = "token", Name = account });
-        files[name] = Encoding.UTF8.GetBytes(answer.Json.Text("status", "token")!);
+        files[name] = Encoding.UTF8.GetBytes(await client.TokenAsync(pod.Namespace!, account, ct, source.Text("audience"), TimeSpan.FromSeconds(3607), pod));
         tokens[path] = clock.GetTimestamp();
     }
 

@@ -142,7 +142,7 @@ internal sealed partial class ProcessContainer
             UseShellExecute = false,
         };
         foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("FABRIK_", StringComparison.Ordinal) || name is Names.Variables.Kubeconfig or Names.Variables.KubernetesServiceHost).ToList()) start.Environment.Remove(name);
-        foreach (var variable in spec.Items("env")) start.Environment[variable.Text("name")!] = Rewritten(await ValueAsync(client, variable, ct));
+        foreach (var variable in spec.List("env")) start.Environment[variable.Text("name")!] = Rewritten(await ValueAsync(client, variable, ct));
         if (Mounted(Names.Paths.ServiceAccount) is { } account) start.Environment[Names.Variables.Kubeconfig] = await KubeconfigAsync(client.Config.Server, account, ct);
         if (Mounted("/tmp") is { } temporary) start.Environment["TMPDIR"] = temporary;
         start.Environment["DOTNET_gcServer"] = "0";
@@ -191,7 +191,7 @@ internal sealed partial class ProcessContainer
     /// <summary>Where a path of the container is on this machine; null where no volume is mounted.</summary>
     private string? Mounted(string path)
     {
-        var mount = spec.Items("volumeMounts").Where(one => path == one.Text("mountPath") || path.StartsWith(one.Text("mountPath") + "/", StringComparison.Ordinal)).OrderByDescending(one => one.Text("mountPath")!.Length).FirstOrDefault();
+        var mount = spec.List("volumeMounts").Where(one => path == one.Text("mountPath") || path.StartsWith(one.Text("mountPath") + "/", StringComparison.Ordinal)).OrderByDescending(one => one.Text("mountPath")!.Length).FirstOrDefault();
         if (mount.ValueKind != JsonValueKind.Object) return null;
         var directory = Path.Combine(files.Volume(mount.Text("name")!), mount.Text("subPath") ?? "");
         Directory.CreateDirectory(directory);
@@ -216,7 +216,7 @@ internal sealed partial class ProcessContainer
     private int PortOf(JsonElement port)
     {
         if (port.ValueKind == JsonValueKind.Number) return ports.GetValueOrDefault(port.GetInt32());
-        var named = spec.Items("ports").FirstOrDefault(one => one.Text("name") == port.GetString());
+        var named = spec.List("ports").FirstOrDefault(one => one.Text("name") == port.GetString());
         return ports.GetValueOrDefault(named.Int("containerPort") ?? 0);
     }
 

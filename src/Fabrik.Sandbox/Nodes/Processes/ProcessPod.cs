@@ -25,7 +25,7 @@ internal sealed class ProcessPod(KubernetesClient client, TimeProvider clock, Pr
     /// <param name="current">The Pod as it is now; null when it is gone.</param>
     public async Task RunAsync(Func<KubeObject?> current, CancellationToken ct)
     {
-        foreach (var port in pod.Json.Items("spec", "containers").SelectMany(container => container.Items("ports")))
+        foreach (var port in pod.Json.List("spec", "containers").SelectMany(container => container.List("ports")))
             if (port.Int("containerPort") is { } number) ports[number] = FreePort.Take();
         while (!ct.IsCancellationRequested)
         {
@@ -62,7 +62,7 @@ internal sealed class ProcessPod(KubernetesClient client, TimeProvider clock, Pr
 
         if (containers.Count == 0)
         {
-            foreach (var spec in pod.Json.Items("spec", "containers"))
+            foreach (var spec in pod.Json.List("spec", "containers"))
                 containers.Add(new ProcessContainer(clock, options, pod, spec, files, ports, endpoints, line => said(pod, spec.Text("name")!, line)));
         }
 
@@ -102,7 +102,7 @@ internal sealed class ProcessPod(KubernetesClient client, TimeProvider clock, Pr
             ["hostIP"] = "127.0.0.1",
             ["startTime"] = started,
             ["conditions"] = new JsonArray(Condition("PodScheduled", true), Condition("Initialized", true), Condition("ContainersReady", ready), Condition("Ready", ready)),
-            ["containerStatuses"] = new JsonArray([.. pod.Json.Items("spec", "containers").Select((spec, at) => at < containers.Count ? containers[at].Status() : (JsonNode)Waiting(spec.Text("name"), spec.Text("image"), waitsFor))]),
+            ["containerStatuses"] = new JsonArray([.. pod.Json.List("spec", "containers").Select((spec, at) => at < containers.Count ? containers[at].Status() : (JsonNode)Waiting(spec.Text("name"), spec.Text("image"), waitsFor))]),
         };
         var text = status.ToJsonString();
         if (text == written) return;

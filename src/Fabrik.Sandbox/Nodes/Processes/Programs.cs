@@ -22,5 +22,5 @@ internal static class Programs
     }
 
     /// <summary>Whether all containers of a Pod are Fabrik's processes.</summary>
-    public static bool Runs(KubeObject pod) => pod.Json.Items("spec", "containers").Any() && pod.Json.Items("spec", "containers").All(container => Of(container.Text("image")) is not null);
+    public static bool Runs(KubeObject pod) => pod.Json.List("spec", "containers").Any() && pod.Json.List("spec", "containers").All(container => Of(container.Text("image")) is not null);
 }

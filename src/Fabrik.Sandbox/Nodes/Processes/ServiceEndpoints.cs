@@ -28,8 +28,9 @@ internal sealed class ServiceEndpoints(KubernetesClient client) : IDisposable
     {
         await foreach (var service in client.ListAsync(Kinds.Service, pod.Namespace, ct))
         {
-            var selector = service.Json.Fields("spec", "selector").ToList();
+            var selector = service.Json.Map("spec", "selector").ToList();
             if (selector.Count == 0 || selector.Any(label => pod.Label(label.Name) != label.Value.GetString())) continue;
+            var isPublished = ready || service.Json.Says("spec", "publishNotReadyAddresses");
             var slice = new JsonObject
             {
                 ["apiVersion"] = "discovery.k8s.io/v1",
@@ -44,10 +45,10 @@ internal sealed class ServiceEndpoints(KubernetesClient client) : IDisposable
                 ["endpoints"] = new JsonArray(new JsonObject
                 {
                     ["addresses"] = new JsonArray(Address.ToString()),
-                    ["conditions"] = new JsonObject { ["ready"] = ready, ["serving"] = ready, ["terminating"] = terminating },
+                    ["conditions"] = new JsonObject { ["ready"] = isPublished, ["serving"] = ready, ["terminating"] = terminating },
                     ["targetRef"] = new JsonObject { ["kind"] = "Pod", ["name"] = pod.Name, ["namespace"] = pod.Namespace, ["uid"] = pod.Uid },
                 }),
-                ["ports"] = new JsonArray([.. service.Json.Items("spec", "ports").Select(port => Port(pod, port, ports)).OfType<JsonNode>()]),
+                ["ports"] = new JsonArray([.. service.Json.List("spec", "ports").Select(port => Port(pod, port, ports)).OfType<JsonNode>()]),
             };
             await client.PatchAsync(Kinds.EndpointSlice, pod.Namespace, $"{service.Name}-{pod.Name}", PatchType.Apply, slice, ct, new WriteOptions { FieldManager = "fabrik-node", Force = true });
         }
@@ -72,7 +73,7 @@ internal sealed class ServiceEndpoints(KubernetesClient client) : IDisposable
     {
         var target = port.At("targetPort");
         var number = target.ValueKind == System.Text.Json.JsonValueKind.Number ? target.GetInt32()
-            : pod.Json.Items("spec", "containers").SelectMany(container => container.Items("ports")).FirstOrDefault(one => one.Text("name") == target.GetString()).Int("containerPort") ?? 0;
+            : pod.Json.List("spec", "containers").SelectMany(container => container.List("ports")).FirstOrDefault(one => one.Text("name") == target.GetString()).Int("containerPort") ?? 0;
         return ports.TryGetValue(number, out var own) ? new JsonObject { ["name"] = port.Text("name") ?? "", ["port"] = own, ["protocol"] = "TCP" } : null;
     }
 
@@ -110,11 +111,11 @@ internal sealed class ServiceEndpoints(KubernetesClient client) : IDisposable
     private async Task<IPEndPoint?> FindAsync((string Namespace, string Service, int Port) key)
     {
         var service = await client.GetAsync(Kinds.Service, key.Namespace, key.Service, stopping.Token);
-        var name = service.Json.Items("spec", "ports").FirstOrDefault(port => port.Int("port") == key.Port).Text("name") ?? "";
+        var name = service.Json.List("spec", "ports").FirstOrDefault(port => port.Int("port") == key.Port).Text("name") ?? "";
         await foreach (var slice in client.ListAsync(Kinds.EndpointSlice, key.Namespace, stopping.Token, new ListOptions { LabelSelector = $"kubernetes.io/service-name={key.Service}" }))
         {
-            var ready = slice.Json.Items("endpoints").FirstOrDefault(endpoint => endpoint.Flag("conditions", "ready")).Items("addresses").FirstOrDefault();
-            if (ready.ValueKind != System.Text.Json.JsonValueKind.String || slice.Json.Items("ports").FirstOrDefault(port => (port.Text("name") ?? "") == name).Int("port") is not { } port) continue;
+            var ready = slice.Json.List("endpoints").FirstOrDefault(endpoint => endpoint.Says("conditions", "ready")).List("addresses").FirstOrDefault();
+            if (ready.ValueKind != System.Text.Json.JsonValueKind.String || slice.Json.List("ports").FirstOrDefault(port => (port.Text("name") ?? "") == name).Int("port") is not { } port) continue;
             return new IPEndPoint(IPAddress.Parse(ready.GetString()!), port);
         }
 

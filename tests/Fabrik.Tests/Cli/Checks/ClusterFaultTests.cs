@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Fabrik.Admission;
+using Fabrik.Cli.Installing;
 using Fabrik.Kubernetes;
 
 namespace Fabrik.Tests.Cli.Checks;
@@ -37,6 +38,20 @@ public sealed class ClusterFaultTests : IAsyncLifetime
 
         run.With("failed").ShouldBe(["FAB-3193"]);
         run.Checks["FAB-3193"].Detail.ShouldNotBeNull().ShouldEndWith("spec.properties.rationale");
+    }
+
+    [Fact]
+    public async Task A_gate_that_webhooks_put_into_runs_in_another_version_is_found()
+    {
+        var webhook = ShippedManifests.Overlay("dev").Single(item => item.Kind() == "Deployment").DeepClone().AsObject();
+        var gate = webhook["spec"]!["template"]!["spec"]!["containers"]![0]!["env"]!.AsArray().Single(one => (string)one!["name"]! == Names.Variables.GateImage)!;
+        gate["value"] = "mirror.example.com/fabrik-gate:0.0.1";
+        await cluster.Client.CreateAsync(Kinds.Deployment, Names.SystemNamespace, webhook, Cancel);
+
+        var run = await CheckAsync("--category", "versions");
+
+        run.With("warning").ShouldBe(["FAB-3273"]);
+        run.Checks["FAB-3273"].Detail.ShouldNotBeNull().ShouldContain("0.0.1");
     }
 
     [Fact]

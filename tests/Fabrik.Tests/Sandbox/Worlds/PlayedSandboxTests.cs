@@ -34,7 +34,7 @@ public class PlayedSandboxTests
         indexed.Json.Text("status", "completedIndexes").ShouldBe("0-2");
         await EndsAsync(sandbox, "evicted", "Failed", "BackoffLimitExceeded", succeeded: 0, failed: 1);
 
-        Pods(sandbox, "oom").Select(pod => pod.Json.Items("status", "containerStatuses").First().Text("state", "terminated", "reason")).ShouldBe(["OOMKilled", "OOMKilled"]);
+        Pods(sandbox, "oom").Select(pod => pod.Json.List("status", "containerStatuses").First().Text("state", "terminated", "reason")).ShouldBe(["OOMKilled", "OOMKilled"]);
         Pods(sandbox, "evicted").Single().Json.Text("status", "reason").ShouldBe("Evicted");
         Pods(sandbox, "onfailure").ShouldBeEmpty();
         var log = await sandbox.Client.LogsAsync("default", Pods(sandbox, "ok").Single().Name, CancellationToken.None);
@@ -110,7 +110,7 @@ public class PlayedSandboxTests
         }
 
         await sandbox.UntilGoneAsync(Kinds.Job, jobs[0].Name);
-        await sandbox.UntilAsync(Kinds.CronJob, one => one.Json.Time("status", "lastSuccessfulTime") is not null && !one.Json.Items("status", "active").Any());
+        await sandbox.UntilAsync(Kinds.CronJob, one => one.Json.Time("status", "lastSuccessfulTime") is not null && !one.Json.List("status", "active").Any());
         sandbox.Created(Kinds.Job).GroupBy(name => name).ShouldAllBe(group => group.Count() == 1);
         await sandbox.UntilAsync(Kinds.Event, one => one.Json.Text("reason") == "SawCompletedJob");
     }
@@ -172,7 +172,7 @@ public class PlayedSandboxTests
         foreach (var job in jobs) await sandbox.UntilEndedAsync(job.Name);
         sandbox.Created(Kinds.Job).Count.ShouldBe(jobs.Count);
         var impl = sandbox.Now(Kinds.Pod).Where(pod => pod.Label(Names.Labels.SpecType) == "impl").ToList();
-        var killed = impl.Where(pod => pod.Json.Items("status", "containerStatuses").Any(one => one.Text("state", "terminated", "reason") == "OOMKilled"))
+        var killed = impl.Where(pod => pod.Json.List("status", "containerStatuses").Any(one => one.Text("state", "terminated", "reason") == "OOMKilled"))
             .Select(pod => pod.Json.Controller("Job")!.Value.Name).Distinct().Count();
         killed.ShouldBeInRange(295, 405);
     }

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace Fabrik.Checks;
+namespace Fabrik;
 
-/// <summary>Reads objects of the cluster, of which any field may be missing or of another form.</summary>
+/// <summary>Reads objects of the cluster, of which any field may be missing or of another form: both count as missing.</summary>
 public static class Fields
 {
     /// <summary>An undefined element where the way does not lead anywhere.</summary>
@@ -17,6 +17,8 @@ public static class Fields
     public static string? Text(this JsonElement item, params ReadOnlySpan<string> path) => item.At(path) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 
     public static long? Whole(this JsonElement item, params ReadOnlySpan<string> path) => item.At(path) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var whole) ? whole : null;
+
+    public static int? Int(this JsonElement item, params ReadOnlySpan<string> path) => item.At(path) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt32(out var whole) ? whole : null;
 
     public static bool Says(this JsonElement item, params ReadOnlySpan<string> path) => item.At(path).ValueKind == JsonValueKind.True;
 
@@ -44,11 +46,4 @@ public static class Fields
     }
 
     public static bool Holds(this JsonElement item, string condition) => item.Condition(condition)?.Text("status") == "True";
-
-    /// <summary>At most <paramref name="most"/> names, and how many more there are.</summary>
-    public static string Few(this IEnumerable<string> names, int most = 5)
-    {
-        var all = names.ToList();
-        return all.Count <= most ? string.Join(", ", all) : $"{string.Join(", ", all.Take(most))} and {all.Count - most} more";
-    }
 }
