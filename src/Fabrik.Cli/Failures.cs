@@ -20,9 +20,14 @@ public static partial class Failures
         _ => null,
     };
 
+    /// <summary>Kubernetes' word, with 403, for whatever is created in a namespace that goes.</summary>
+    private const string Ending = "NamespaceTerminating";
+
     private static CommandException Refused(KubernetesException error) => error switch
     {
         { IsNotFound: true } => new(ExitCode.NotFound, "FAB-1005", "the cluster does not have it", error.Message, "look at what there is with the command's list; are Fabrik's objects installed here? kubectl get crd optimizationchanges.fabrik.dev"),
+        { IsForbidden: true } when error.Causes.FirstOrDefault(cause => cause.Reason == Ending) is { } ending => new(
+            ExitCode.Error, "FAB-1121", "a namespace is still being deleted", ending.Message, "wait until it is gone, then the same again: kubectl get namespaces --field-selector status.phase=Terminating"),
         { IsForbidden: true } when Missing().Match(error.Message) is { Success: true } missing => Lacking(error, missing),
         { IsForbidden: true } or { IsUnauthorized: true } => new(ExitCode.Forbidden, "FAB-1006", "the cluster does not allow it", error.Message, "ask for the permission, or use another context with --context"),
         { Reason: KubernetesException.TimedOut } => new(ExitCode.Timeout, "FAB-1007", "the cluster took too long", error.Message, "try again"),
