@@ -8,6 +8,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Fabrik.Admission;
 using Fabrik.Api;
+using Fabrik.Cli.Installing;
 using Fabrik.Gateway;
 using Fabrik.Proxy;
 using Fabrik.Webhook;
@@ -162,6 +163,19 @@ public partial class WorkloadTests
             var (asked, most) = (container["resources"]!["requests"]!, container["resources"]!["limits"]!);
             ((string)asked["cpu"]!, (string)asked["memory"]!, (string)most["cpu"]!, (string)most["memory"]!).ShouldBe(("250m", "256Mi", "500m", "512Mi"));
         }
+    }
+
+    [Theory]
+    [InlineData("dev")]
+    [InlineData("prod")]
+    public void Where_it_is_installed_nothing_takes_a_core_away_from_the_webhook_while_a_creation_waits_for_it(string overlay)
+    {
+        var webhook = ShippedManifests.Overlay(overlay).Single(one => (ManifestFiles.Type(one).Kind, ManifestFiles.Name(one)) == ("Deployment", Names.Objects.Webhook));
+
+        var resources = ManifestFiles.Pod(webhook)["containers"]![0]!["resources"]!;
+
+        resources["limits"]!.AsObject().Select(limit => limit.Key).ShouldBe(["memory"]);
+        resources["requests"]!["cpu"].ShouldNotBeNull();
     }
 
     [Fact]
