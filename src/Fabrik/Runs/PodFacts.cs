@@ -31,6 +31,12 @@ public sealed record PodFacts
     public string? Disruption { get; init; }
     public DateTimeOffset? DisruptedAt { get; init; }
 
+    /// <summary>What it ran with: where the Job says nothing, the LimitRange of its namespace has given its defaults. Null where no state of it was seen.</summary>
+    public RunResources? Resources { get; init; }
+
+    /// <summary>Its ordinary containers; more than the Job's where somebody puts one into every Pod. 0 where no state of it was seen.</summary>
+    public int Containers { get; init; }
+
     /// <summary>The container end that tells most: the last one that failed, else the last one.</summary>
     public ContainerEnd? End { get; init; }
 
@@ -42,6 +48,8 @@ public sealed record PodFacts
             Scheduled = pod.Get("spec").Text("nodeName") is not null,
             Succeeded = status.Text("phase") == "Succeeded",
             Failed = status.Text("phase") == "Failed",
+            Resources = RunResources.OfPod(pod.Get("spec")),
+            Containers = pod.Get("spec").Items("containers").Count(),
         };
         if (status.Text("reason") is "Evicted" or "Preempting" or "NodeShutdown" or "NodeLost" or "Terminated" or "NodeAffinity")
             facts = facts with { Disruption = status.Text("reason") };
@@ -100,6 +108,8 @@ public sealed record PodFacts
         Waiting = Json.Greater(a.Waiting, b.Waiting),
         Disruption = Json.Greater(a.Disruption, b.Disruption),
         DisruptedAt = Json.Later(a.DisruptedAt, b.DisruptedAt),
+        Resources = RunResources.Greater(a.Resources, b.Resources),
+        Containers = Math.Max(a.Containers, b.Containers),
         End = ContainerEnd.Merge(a.End, b.End),
     };
 

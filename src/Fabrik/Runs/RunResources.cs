@@ -31,6 +31,25 @@ public sealed partial record RunResources
         }
     }
 
+    /// <summary>Each as it is here, or where it is not, as others have it.</summary>
+    internal RunResources Else(RunResources? others) => others is null ? this : Each(this, others, (own, other) => own ?? other);
+
+    /// <summary>Without what the other has.</summary>
+    internal RunResources Except(RunResources other) => Each(this, other, (own, theirs) => theirs is null ? own : null);
+
+    /// <summary>The greater of each, whichever comes first.</summary>
+    internal static RunResources? Greater(RunResources? a, RunResources? b) =>
+        a is null || b is null ? a ?? b : Each(a, b, (one, another) => one is null || another > one ? another ?? one : one);
+
+    private static RunResources Each(RunResources a, RunResources b, Func<long?, long?, long?> of) => new()
+    {
+        MemoryRequestBytes = of(a.MemoryRequestBytes, b.MemoryRequestBytes),
+        MemoryLimitBytes = of(a.MemoryLimitBytes, b.MemoryLimitBytes),
+        CpuRequestMillis = of(a.CpuRequestMillis, b.CpuRequestMillis),
+        CpuLimitMillis = of(a.CpuLimitMillis, b.CpuLimitMillis),
+        EphemeralStorageLimitBytes = of(a.EphemeralStorageLimitBytes, b.EphemeralStorageLimitBytes),
+    };
+
     /// <summary>A Kubernetes quantity, which the server writes as text and some authors as a number; null where it is neither, or negative.</summary>
     private static Quantity? Amount(JsonElement? json)
     {

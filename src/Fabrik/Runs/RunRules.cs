@@ -17,6 +17,11 @@ public static class RunRules
         var assigned = own ? job.Assigned : null;
         var verdict = Judge(evidence, job);
         var last = LastEnd(evidence);
+
+        int? containers = job.Ordinary is { Length: > 0 } names ? names.Count(one => one == ',') + 1 : null;
+
+        // What neither the author nor a change has said, the namespace's LimitRange has: before a change as well as after it. What others put into the Pod is not the Job's.
+        var defaults = evidence.Pods.Values.Where(pod => pod.Containers == containers).Select(pod => pod.Resources).Aggregate((RunResources?)null, RunResources.Greater)?.Except(job.Resources);
         return new Run
         {
             Id = evidence.Id,
@@ -32,9 +37,9 @@ public static class RunRules
             Stratum = job.Stratum,
             Project = scope.ProjectOf(job),
             Owner = job.Owner,
-            Containers = job.Ordinary is { Length: > 0 } names ? names.Count(one => one == ',') + 1 : null,
-            Requested = assigned?.Requested ?? job.Resources,
-            Applied = job.Resources,
+            Containers = containers,
+            Requested = (assigned?.Requested ?? job.Resources).Else(defaults),
+            Applied = job.Resources.Else(defaults),
             CreatedAt = job.CreatedAt,
             StartedAt = verdict.Outcome == Outcome.Unschedulable ? null : job.StartedAt ?? (verdict.Outcome == Outcome.Running ? null : evidence.Events?.FirstAt),
             FinishedAt = verdict.At,
