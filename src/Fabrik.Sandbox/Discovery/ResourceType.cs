@@ -21,6 +21,10 @@ public sealed record ResourceType(string Group, string Version, string Plural, s
     /// <summary>The finished deletion answers with the object instead of a Status.</summary>
     public bool ReturnsDeleted { get; init; }
 
+    /// <summary>A PUT may leave the resource version out, and then replaces whatever is there; of the others who writes must have read. AllowUnconditionalUpdate of Kubernetes 1.36.</summary>
+    public bool TakesBlindUpdates => Custom is null && (Group, Plural) is not (("admissionregistration.k8s.io" or "apiextensions.k8s.io" or "apiregistration.k8s.io" or "node.k8s.io", _)
+        or ("coordination.k8s.io", "leases") or ("policy", "poddisruptionbudgets") or ("storage.k8s.io", "csidrivers" or "csinodes" or "volumeattachments"));
+
     /// <summary>A PUT of an object that does not exist creates it.</summary>
     public bool CreateOnUpdate { get; init; }
 

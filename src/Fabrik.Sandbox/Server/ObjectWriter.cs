@@ -83,6 +83,8 @@ public sealed class ObjectWriter(Cluster cluster)
                 throw ApiException.NotFound(type, name);
             }
 
+            if (!type.TakesBlindUpdates && string.IsNullOrEmpty(body.Metadata().Text("resourceVersion")))
+                Refuse(type, name, [new FieldError("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")]);
             var changed = (JsonObject)body.DeepClone();
             TypeRules.Default(type, changed);
             if (await ReplaceAsync(current, subresource, changed, track: true, context, ct) is { } stored) return (stored, false);

@@ -181,12 +181,16 @@ internal sealed class WebhookDeployment : IAsyncDisposable
 
     private async Task PutBackAsync((ResourceKind Kind, string? Namespace, string Name) place, JsonObject? was)
     {
-        var isThere = await Client.FindAsync(place.Kind, place.Namespace, place.Name, default) is not null;
+        var present = await Client.FindAsync(place.Kind, place.Namespace, place.Name, default);
         if (was is null)
         {
-            if (isThere) await Client.DeleteAsync(place.Kind, place.Namespace, place.Name, default);
+            if (present is not null) await Client.DeleteAsync(place.Kind, place.Namespace, place.Name, default);
         }
-        else if (isThere) await Client.ReplaceAsync(place.Kind, place.Namespace, place.Name, was, default);
+        else if (present is not null)
+        {
+            was["metadata"]!["resourceVersion"] = present.ResourceVersion;
+            await Client.ReplaceAsync(place.Kind, place.Namespace, place.Name, was, default);
+        }
         else await Client.CreateAsync(place.Kind, place.Namespace, was, default);
     }
 

@@ -43,6 +43,24 @@ public class ObjectTests
         answer.Code.ShouldBe(recorded["code"]!.GetValue<int>());
     }
 
+    /// <summary>Words and kinds of Kubernetes 1.36.</summary>
+    [Theory]
+    [InlineData("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", "{}", false)]
+    [InlineData("/apis/coordination.k8s.io/v1/namespaces/default/leases", "{}", false)]
+    [InlineData("/api/v1/namespaces/default/configmaps", "{}", true)]
+    public async Task Who_replaces_without_having_read_is_refused_where_kubernetes_refuses_it(string path, string spec, bool taken)
+    {
+        await using var api = await ApiServer.StartAsync();
+        var body = JsonNode.Parse(spec)!.AsObject();
+        body["metadata"] = new JsonObject { ["name"] = "x" };
+        (await api.PostAsync(path, body.DeepClone())).ShouldBe(201);
+
+        var answer = await api.SendAsync("PUT", path + "/x", body.DeepClone());
+
+        answer.Code.ShouldBe(taken ? 200 : 422);
+        if (!taken) answer.Message.ShouldEndWith("\"x\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update");
+    }
+
     [Fact]
     public async Task Status_and_spec_are_written_apart_and_only_the_spec_makes_generations()
     {
