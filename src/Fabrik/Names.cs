@@ -289,6 +289,9 @@ public static class Names
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
+
+        /// <summary>Where that cluster reaches the machine of the tests; without it, the address from which this machine reaches the cluster.</summary>
+        public const string EndToEndAddress = "FABRIK_E2E_ADDRESS";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
 
         /// <summary>How often the tests kill a gateway, or the API and the scheduler, under load.</summary>

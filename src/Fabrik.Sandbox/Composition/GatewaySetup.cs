@@ -13,7 +13,7 @@ internal static class GatewaySetup
     /// <summary>Where the gateway of a run keeps what is not sent yet.</summary>
     public static string Spool(string directory) => Path.Combine(directory, "gateway", "spool");
 
-    public static async Task<ProxyOptions> OptionsAsync(KubernetesClient cluster, string directory, Uri provider, Uri api, string caPem, string tokenKeyFile, TimeProvider clock, CancellationToken ct)
+    public static async Task<ProxyOptions> OptionsAsync(KubernetesClient cluster, string directory, Uri provider, Uri api, string caPem, string tokenKeyFile, TimeProvider clock, bool loopbackOnly, CancellationToken ct)
     {
         var home = Path.Combine(directory, "gateway");
         var keys = Path.Combine(home, "keys");
@@ -36,7 +36,7 @@ internal static class GatewaySetup
             ApiTokenFile = Path.Combine(home, "api-token"),
             ApiCaFile = Path.Combine(home, "api-ca.pem"),
             Port = 0,
-            LoopbackOnly = true,
+            LoopbackOnly = loopbackOnly,
             DrainGrace = TimeSpan.Zero,
             StreamGrace = TimeSpan.Zero,
             Clock = clock,

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes;
@@ -26,7 +27,7 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     private Task? node;
     private FakeProvider? provider;
 
-    /// <summary>Only written into containers: nothing here calls it.</summary>
+    /// <summary>Where Pods reach it.</summary>
     public Uri Gateway => (processes ?? sandbox!.Processes).Gateway!;
 
     public string Kubeconfig { get; private set; } = null!;
@@ -46,7 +47,9 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
             Kubeconfig = Path.GetFullPath(named!);
             var config = ClusterConfig.FromKubeconfig(Kubeconfig);
             provider = await FakeProvider.StartAsync(cancel);
-            processes = await FabrikProcesses.StartAsync(config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2), provider: provider.Address);
+            var reach = await Reach.OfAsync(config.Server, cancel);
+            processes = await FabrikProcesses.StartAsync(
+                config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2), provider: provider.Address, at: IPAddress.IsLoopback(reach) ? null : reach);
             await NodeAsync(config, cancel);
         }
         else

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net.NetworkInformation;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Certificates;
@@ -249,7 +247,7 @@ internal sealed class WebhookDeployment : IAsyncDisposable
                 ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = Names.Objects.WebhookService } },
                 ["addressType"] = "IPv4",
                 ["ports"] = new JsonArray(new JsonObject { ["name"] = "https", ["protocol"] = "TCP", ["port"] = port == 0 ? 9443 : port }),
-                ["endpoints"] = ready ? new JsonArray(new JsonObject { ["addresses"] = new JsonArray(Address()), ["conditions"] = new JsonObject { ["ready"] = true } }) : [],
+                ["endpoints"] = ready ? new JsonArray(new JsonObject { ["addresses"] = new JsonArray((await Reach.EndpointAsync(account.Server, default)).ToString()), ["conditions"] = new JsonObject { ["ready"] = true } }) : [],
             };
             sliced[name] = true;
             await Client.PatchAsync(EndpointSlice, Names.SystemNamespace, name, PatchType.Apply, slice, default, new WriteOptions { Force = true });
@@ -257,10 +255,4 @@ internal sealed class WebhookDeployment : IAsyncDisposable
 
         announced[name] = ready;
     }
-
-    /// <summary>Of this machine; an endpoint may not be a loopback address.</summary>
-    private static string Address() => NetworkInterface.GetAllNetworkInterfaces()
-        .Where(each => each.OperationalStatus == OperationalStatus.Up && each.NetworkInterfaceType != NetworkInterfaceType.Loopback)
-        .SelectMany(each => each.GetIPProperties().UnicastAddresses)
-        .First(each => each.Address.AddressFamily == AddressFamily.InterNetwork).Address.ToString();
 }
