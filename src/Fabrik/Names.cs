@@ -286,6 +286,9 @@ public static class Names
         public const string Server = "FABRIK_SERVER";
         public const string TokenFile = "FABRIK_TOKEN_FILE";
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
+
+        /// <summary>The k3s that tests start where a container engine answers, such as docker.io/rancher/k3s:v1.36.2-k3s1.</summary>
+        public const string K3sImage = "FABRIK_K3S_IMAGE";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
 
         /// <summary>How often the tests kill a gateway, or the API and the scheduler, under load.</summary>

@@ -7,7 +7,7 @@ namespace Fabrik.Tests.Installation;
 public sealed partial class QuickstartTests
 {
     /// <summary>What fabrik check finds where nobody gave the gateway a key, as here.</summary>
-    private static readonly string[] WithoutKeys = ["FAB-3223", "FAB-3234"];
+    internal static readonly string[] WithoutKeys = ["FAB-3223", "FAB-3234"];
 
     [Fact]
     public async Task Its_commands_take_a_cluster_from_nothing_to_a_run_and_back_to_nothing()
