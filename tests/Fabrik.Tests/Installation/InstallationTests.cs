@@ -60,7 +60,7 @@ public sealed class InstallationTests
     private static async Task CheckAsync(InstalledCluster cluster)
     {
         if (cluster.Played) return;
-        var check = await cluster.FabrikAsync("check", "--wait", "60s", "--output", "json");
+        var check = await cluster.FabrikAsync("check", "--wait", "20s", "--output", "json");
         var results = JsonNode.Parse(check.Out)!["checks"]!.AsArray().ToDictionary(one => (string)one!["id"]!, one => (string)one!["status"]!, StringComparer.Ordinal);
         results.Where(one => one.Value == "failed").Select(one => one.Key).Except(QuickstartTests.WithoutKeys).ShouldBeEmpty(check.Out);
         if (!cluster.Contained) return;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Fabrik.Tests.Manifests;
 
@@ -11,6 +12,8 @@ internal sealed class K3sContainer : IAsyncDisposable
 
     private readonly ContainerEngine engine;
     private readonly string name = $"fabrik-k3s-{Guid.NewGuid().ToString("N")[..8]}";
+
+    private Process? guard;
 
     private K3sContainer(ContainerEngine engine) => this.engine = engine;
 
@@ -36,7 +39,11 @@ internal sealed class K3sContainer : IAsyncDisposable
         return container;
     }
 
-    public async ValueTask DisposeAsync() => await engine.RemoveAsync(name);
+    public async ValueTask DisposeAsync()
+    {
+        await engine.RemoveAsync(name);
+        guard?.Dispose();
+    }
 
     private async Task PullAsync()
     {
@@ -64,6 +71,7 @@ internal sealed class K3sContainer : IAsyncDisposable
 
     private async Task RunAsync(IReadOnlyList<string> images)
     {
+        guard = engine.Guard(name);
         await engine.RunAsync(TimeSpan.FromMinutes(1), "run", "--detach", "--privileged", "--name", name, "--tmpfs", "/run", "--tmpfs", "/var/run", "--publish", "127.0.0.1::6443", Image, "server", "--disable=traefik,servicelb");
         var limit = TimeSpan.FromMinutes(4);
         try

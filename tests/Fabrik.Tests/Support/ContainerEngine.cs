@@ -55,6 +55,10 @@ internal sealed class ContainerEngine
         code.ShouldBe(0, $"{script}\n{output}{error}");
     }
 
+    /// <summary>Removes the container when this process is gone, however it went: its end of the pipe closes with it. Keep what is returned for as long as the container is to live.</summary>
+    public Process Guard(string container) =>
+        Process.Start(new ProcessStartInfo("bash", ["-c", $"(read -r; {Program} rm --force --volumes '{container}') <&0 >/dev/null 2>&1 &"]) { RedirectStandardInput = true, UseShellExecute = false })!;
+
     /// <summary>Also when the test was cancelled: what is left would run on.</summary>
     public Task RemoveAsync(string container) => AskAsync(Program, TimeSpan.FromMinutes(1), CancellationToken.None, "rm", "--force", "--volumes", container);
 
