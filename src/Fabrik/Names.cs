@@ -292,6 +292,9 @@ public static class Names
 
         /// <summary>Where that cluster reaches the machine of the tests; without it, the address from which this machine reaches the cluster.</summary>
         public const string EndToEndAddress = "FABRIK_E2E_ADDRESS";
+
+        /// <summary>The k3s that tests start where a container engine answers, such as docker.io/rancher/k3s:v1.36.2-k3s1.</summary>
+        public const string K3sImage = "FABRIK_K3S_IMAGE";
         public const string UpdateGolden = "FABRIK_UPDATE_GOLDEN";
 
         /// <summary>How often the tests kill a gateway, or the API and the scheduler, under load.</summary>

@@ -29,7 +29,7 @@ public partial class ImageTests
         Projects.Keys.Select(process => "ghcr.io/fabrik-dev/fabrik-" + process).Order()
             .ShouldBe(ManifestFiles.Containers.Select(one => (string)one.Container["image"]!).Append(Names.Images.Gate.Split(':')[0]).Order());
         foreach (var project in Projects.Values) File.Exists(Path.Combine(TestData.Checkout, project)).ShouldBeTrue(project);
-        Dockerfile.ShouldContain($"it must be {string.Join(", ", Projects.Keys.SkipLast(1))} or {Projects.Keys.Last()}");
+        Dockerfile.ShouldContain($"PROCESS is {string.Join(", ", Projects.Keys.SkipLast(1))} or {Projects.Keys.Last()};");
     }
 
     [Fact]
@@ -170,7 +170,7 @@ public partial class ImageTests
         return output;
     }
 
-    [GeneratedRegex("^ +(?<process>[a-z]+)\\) project=(?<project>[A-Za-z./]+) ;;", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking | RegexOptions.Multiline)]
+    [GeneratedRegex("^ +\"\\$1\" (?<process>[a-z]+) (?<project>[A-Za-z./]+)[ ;]", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking | RegexOptions.Multiline)]
     private static partial Regex Case();
 
     [GeneratedRegex("^FROM (--platform=\\$BUILDPLATFORM )?(?<image>[^ \n]+)( AS (?<stage>[a-z]+))?", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking | RegexOptions.Multiline)]

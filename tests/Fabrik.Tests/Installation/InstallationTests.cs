@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Fabrik.Kubernetes;
 using Fabrik.Tests.EndToEnd;
 
@@ -13,6 +14,12 @@ public sealed class InstallationTests
     public async Task Init_install_run_show_upgrade_destroy_and_uninstall_as_a_new_user_types_them()
     {
         await using var cluster = await InstalledCluster.StartAsync();
+        await TypeAsync(cluster);
+    }
+
+    /// <summary>From a cluster without Fabrik to one without Fabrik.</summary>
+    internal static async Task TypeAsync(InstalledCluster cluster)
+    {
         await cluster.ReadyAsync();
         var settings = Path.Combine(cluster.Home, "fabrik.yaml");
 
@@ -32,6 +39,8 @@ public sealed class InstallationTests
         job.Annotation(Names.Annotations.Assignment).ShouldNotBeNull();
         TestContext.Current.TestOutputHelper?.WriteLine($"from install to the end of the first mutated Job: {took.TotalSeconds:0.0} s (aim: {Goal.TotalSeconds:0} s on a quiet machine)");
 
+        await CheckAsync(cluster);
+
         var show = await cluster.FabrikAsync("show", "hello");
         show.Code.ShouldBe(0, show.Error);
         show.Out.ShouldContain("succeeded");
@@ -45,6 +54,17 @@ public sealed class InstallationTests
         var uninstall = await cluster.FabrikAsync("uninstall", "--yes", "--timeout", "120");
         uninstall.Code.ShouldBe(0, uninstall.Error);
         uninstall.Out.Trim().ShouldBe("0 objects left");
+    }
+
+    /// <summary>Where Pods are played, there are no canaries to try anything: that is QuickstartTests'.</summary>
+    private static async Task CheckAsync(InstalledCluster cluster)
+    {
+        if (cluster.Played) return;
+        var check = await cluster.FabrikAsync("check", "--wait", "20s", "--output", "json");
+        var results = JsonNode.Parse(check.Out)!["checks"]!.AsArray().ToDictionary(one => (string)one!["id"]!, one => (string)one!["status"]!, StringComparer.Ordinal);
+        results.Where(one => one.Value == "failed").Select(one => one.Key).ShouldBeEmpty(check.Out);
+        if (!cluster.Contained) return;
+        foreach (var isolation in new[] { "FAB-3251", "FAB-3252", "FAB-3253" }) results[isolation].ShouldBe("passed", check.Out);
     }
 
     /// <summary>Every image changes its name, so every Pod is replaced; Jobs that are created meanwhile are all admitted and all mutated.</summary>

@@ -8,7 +8,7 @@ using Fabrik.Tests.Cli;
 namespace Fabrik.Tests.Installation;
 
 /// <summary>
-/// A cluster without Fabrik: the one that FABRIK_E2E_KUBECONFIG names, else the sandbox. Where there is no node, one is played, which runs Fabrik's own Pods as processes
+/// A cluster without Fabrik: the one that FABRIK_E2E_KUBECONFIG names, else the sandbox; or k3s in a container. Where there is no node, one is played, which runs Fabrik's own Pods as processes
 /// of this machine.
 /// </summary>
 internal sealed class InstalledCluster : IAsyncDisposable
@@ -16,6 +16,7 @@ internal sealed class InstalledCluster : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly List<Task> background = [];
     private SandboxServer? server;
+    private K3sContainer? container;
 
     public string Home { get; } = Directory.CreateTempSubdirectory("fabrik-install-").FullName;
 
@@ -25,6 +26,9 @@ internal sealed class InstalledCluster : IAsyncDisposable
 
     /// <summary>Pods are played: what only containers can prove is not proven here.</summary>
     public bool Played { get; private set; }
+
+    /// <summary>k3s, which enforces network policies, alone in its container.</summary>
+    public bool Contained => container is not null;
 
     public static async Task<InstalledCluster> StartAsync(bool node = true)
     {
@@ -59,6 +63,17 @@ internal sealed class InstalledCluster : IAsyncDisposable
             await Wait.UntilAsync($"namespace {name} to go", async () => await Client.FindAsync(Kinds.Namespace, null, name, TestContext.Current.CancellationToken) is null, TimeSpan.FromMinutes(3));
     }
 
+    /// <summary>Skips the test where k3s cannot be had.</summary>
+    public static async Task<InstalledCluster> OnK3sAsync()
+    {
+        var k3s = await K3sContainer.StartAsync();
+        var cluster = new InstalledCluster { container = k3s };
+        cluster.Kubeconfig = Path.Combine(cluster.Home, "kubeconfig");
+        await File.WriteAllTextAsync(cluster.Kubeconfig, k3s.Kubeconfig);
+        cluster.Client = cluster.Connect();
+        return cluster;
+    }
+
     public KubernetesClient Connect() => new(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
 
     public Task<Command> FabrikAsync(params string[] arguments) => Command.RunAsync(["--kubeconfig", Kubeconfig, .. arguments]);
@@ -75,7 +90,8 @@ internal sealed class InstalledCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // What a failed test has left would be in the way of the next one.
-        await FabrikAsync("uninstall", "--yes", "--timeout", "60");
+        if (container is not null) await container.DisposeAsync();
+        else await FabrikAsync("uninstall", "--yes", "--timeout", "60");
         await stopping.CancelAsync();
         foreach (var task in background)
         {
