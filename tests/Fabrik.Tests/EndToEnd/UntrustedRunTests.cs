@@ -58,6 +58,18 @@ public sealed class UntrustedRunTests(ClusterFixture cluster)
         var ns = await NamespaceAsync("root");
         var job = Jobs.Named("root");
         job["spec"]!["template"]!["spec"]!["securityContext"] = new JsonObject { ["runAsUser"] = 0 };
+        await Wait.UntilAsync("the policies to be in force", async () =>
+        {
+            try
+            {
+                await cluster.Client.CreateAsync(Kinds.Job, ns, (JsonObject)job.DeepClone(), Cancel, new WriteOptions { DryRun = true });
+                return false;
+            }
+            catch (KubernetesException error) when (error.Code is 403 or 422)
+            {
+                return true;
+            }
+        });
         var refused = await Should.ThrowAsync<KubernetesException>(() => cluster.Client.CreateAsync(Kinds.Job, ns, job, Cancel));
         refused.Message.ShouldContain("a run is not root. Next: ");
     }
