@@ -23,6 +23,7 @@ public sealed class KilledGatewayTests
     private const int Clients = 8;
     private const long SmallLimit = 1_000;
     private const string Chat = "{\"model\":\"gpt-4o-mini\",\"max_tokens\":20,\"messages\":[{\"role\":\"user\",\"content\":\"say some words\"}]";
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -41,11 +42,11 @@ public sealed class KilledGatewayTests
         await using var second = await ProviderAsync("second", asked, failing: 11);
         using var home = new GatewayHome("{}", ("first", first.Address), ("second", second.Address));
 
-        var addresses = new Uri?[Gateways];
+        var (addresses, heard) = (new Uri?[Gateways], new int[Gateways]);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         using var http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5), ResponseDrainTimeout = TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(20) };
-        var load = Enumerable.Range(0, Clients).Select(client => Task.Run(() => CallAsync(client, http, addresses, over.Token), Cancel)).ToList();
-        await Task.WhenAll(Enumerable.Range(0, Gateways).Select(lane => KillAsync(home.Directory, api.Url, lane, addresses)));
+        var load = Enumerable.Range(0, Clients).Select(client => Task.Run(() => CallAsync(client, http, addresses, heard, over.Token), Cancel)).ToList();
+        await Task.WhenAll(Enumerable.Range(0, Gateways).Select(lane => KillAsync(home.Directory, api.Url, lane, addresses, heard)));
         await over.CancelAsync();
         var counts = await Task.WhenAll(load);
         var (answered, refused, left) = (counts.Sum(one => one.Answered), counts.Sum(one => one.Refused), counts.Sum(one => one.Left));
@@ -96,26 +97,31 @@ public sealed class KilledGatewayTests
 
     private static string Replica(int lane) => $"gateway-{lane}";
 
-    private static async Task KillAsync(string home, Uri api, int lane, Uri?[] addresses)
+    private static async Task KillAsync(string home, Uri api, int lane, Uri?[] addresses, int[] heard)
     {
         for (var kill = 0; kill < Kills / Gateways; kill++)
         {
             await using var gateway = await ShippedGateway.StartAsync(home, api, Replica(lane));
             Volatile.Write(ref addresses[lane], gateway.Address);
-            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(100, 700)), TimeProvider.System, Cancel);
+
+            // On a machine that is slow today it is not killed before it has answered anything.
+            var (began, before) = (TimeProvider.System.GetTimestamp(), Volatile.Read(ref heard[lane]));
+            while (Volatile.Read(ref heard[lane]) == before && TimeProvider.System.GetElapsedTime(began) < Longest) await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Cancel);
+            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(0, 600)), TimeProvider.System, Cancel);
             gateway.Kill();
             Volatile.Write(ref addresses[lane], null);
         }
     }
 
     /// <summary>Calls of every kind, each under a run of its own, by which ledger and bill know it; one of ten leaves before its answer's end.</summary>
-    private static async Task<(int Answered, int Refused, int Left)> CallAsync(int client, HttpClient http, Uri?[] addresses, CancellationToken over)
+    private static async Task<(int Answered, int Refused, int Left)> CallAsync(int client, HttpClient http, Uri?[] addresses, int[] heard, CancellationToken over)
     {
         var random = new Random(client);
         var (answered, refused, left) = (0, 0, 0);
         for (var number = 0; !over.IsCancellationRequested; number++)
         {
-            if (Volatile.Read(ref addresses[random.Next(addresses.Length)]) is not { } gateway)
+            var lane = random.Next(addresses.Length);
+            if (Volatile.Read(ref addresses[lane]) is not { } gateway)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, CancellationToken.None);
                 continue;
@@ -142,6 +148,7 @@ public sealed class KilledGatewayTests
                 }
 
                 var text = await answer.Content.ReadAsStringAsync(CancellationToken.None);
+                Interlocked.Increment(ref heard[lane]);
                 if (answer.IsSuccessStatusCode) answered++;
                 else if ((int)answer.StatusCode == 429 && text.Contains("budget_exhausted", StringComparison.Ordinal)) refused++;
             }
