@@ -290,7 +290,7 @@ public static class Names
         public const string TokenFile = "FABRIK_TOKEN_FILE";
         public const string EndToEndKubeconfig = "FABRIK_E2E_KUBECONFIG";
 
-        /// <summary>Where that cluster reaches the machine of the tests; without it, the address from which this machine reaches the cluster.</summary>
+        /// <summary>The address of this machine by which that cluster's API server and Pods reach the tests; without it the one from which the API server is reached.</summary>
         public const string EndToEndAddress = "FABRIK_E2E_ADDRESS";
 
         /// <summary>The k3s that tests start where a container engine answers, such as docker.io/rancher/k3s:v1.36.2-k3s1.</summary>

@@ -42,14 +42,16 @@ public sealed class FabrikProcesses : IAsyncDisposable
     /// <param name="clusterClock">Time as the objects are stamped with it; null: the same.</param>
     /// <param name="pace">How often to do what is done at an interval; null: at that interval.</param>
     /// <param name="gatewayUrl">Where runs reach the LLM gateway; null: no Job gets a run token, unless <paramref name="provider"/> is given.</param>
-    /// <param name="at">Where the cluster reaches this machine, and so everything but the scheduler's metrics listens there; null: it is this machine, and all stays on the loopback.</param>
     /// <param name="provider">Where models are: a gateway is composed before it, and runs are given its address. Null: there is no gateway here.</param>
+    /// <param name="address">Of this machine, by which the API server reaches the webhook and Pods reach the gateway; null: both are on this machine, and nothing else reaches them.</param>
     public static async Task<FabrikProcesses> StartAsync(
-        ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct, TimeProvider? clusterClock = null, Func<TimeSpan, TimeSpan>? pace = null, Uri? gatewayUrl = null, Uri? provider = null, IPAddress? at = null)
+        ClusterConfig cluster, string directory, TimeProvider clock, Action<ILoggingBuilder> logging, CancellationToken ct, TimeProvider? clusterClock = null, Func<TimeSpan, TimeSpan>? pace = null, Uri? gatewayUrl = null, Uri? provider = null,
+        IPAddress? address = null)
     {
+        var reached = address ?? IPAddress.Loopback;
         var tls = Path.Combine(directory, "tls");
         var keyFile = Path.Combine(directory, "assignment.key");
-        var caPem = WriteCertificate(tls, clock, at);
+        var caPem = WriteCertificate(tls, reached, clock);
         foreach (var secret in (string[])[keyFile, RunTokenKeyFile(directory)])
             if (!File.Exists(secret)) WriteSecret(secret, Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
 
@@ -61,22 +63,22 @@ public sealed class FabrikProcesses : IAsyncDisposable
         try
         {
             var api = await StartAsync(
-                builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = controlAccount, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = at is null, Clock = clock }),
-                app => app.MapFabrikApi(), logging, started, at, ct);
+                builder => builder.Services.AddFabrikApi(new ApiOptions { Cluster = controlAccount, DataDirectory = directory, TlsDirectory = tls, Port = 0, LoopbackOnly = true, Clock = clock }),
+                app => app.MapFabrikApi(), IPAddress.Loopback, logging, started, ct);
             Uri? gateway = null;
             if (provider is not null)
             {
-                var options = await GatewaySetup.OptionsAsync(client, directory, provider, api, caPem, RunTokenKeyFile(directory), clock, at is null, ct);
+                var options = await GatewaySetup.OptionsAsync(client, directory, provider, api, caPem, RunTokenKeyFile(directory), loopbackOnly: address is null, clock, ct);
                 await ClusterSetup.KeepTokenKeyAsync(client, await File.ReadAllTextAsync(RunTokenKeyFile(directory), ct), ct);
-                gateway = await StartAsync(builder => builder.Services.AddFabrikProxy(options), app => app.MapFabrikProxy(), logging, started, at, ct);
+                gateway = await StartAsync(builder => builder.Services.AddFabrikProxy(options), app => app.MapFabrikProxy(), reached, logging, started, ct);
             }
 
             var webhook = await StartAsync(
-                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = webhookAccount, TlsDirectory = tls, AssignmentKeyFile = keyFile, GatewayUrl = gateway ?? gatewayUrl, RunTokenKeyFile = RunTokenKeyFile(directory), Port = 0, LoopbackOnly = at is null, DrainGrace = TimeSpan.Zero, Clock = clock }),
-                app => app.MapFabrikWebhook(), logging, started, at, ct);
+                builder => builder.Services.AddFabrikWebhook(new WebhookOptions { Cluster = webhookAccount, TlsDirectory = tls, AssignmentKeyFile = keyFile, GatewayUrl = gateway ?? gatewayUrl, RunTokenKeyFile = RunTokenKeyFile(directory), Port = 0, LoopbackOnly = address is null, DrainGrace = TimeSpan.Zero, Clock = clock }),
+                app => app.MapFabrikWebhook(), reached, logging, started, ct);
             var scheduler = await StartAsync(
                 builder => builder.Services.AddFabrikCronJobs(new CronJobsOptions { Cluster = controlAccount, DataDirectory = directory, AssignmentKeyFile = keyFile, MetricsPort = 0, LoopbackOnly = true, MeasureEvery = MeasureEvery, Clock = clock, ClusterClock = clusterClock ?? clock, Pace = pace ?? (interval => interval) }),
-                app => app.MapFabrikCronJobs(), logging, started, null, ct);
+                app => app.MapFabrikCronJobs(), IPAddress.Loopback, logging, started, ct);
             await ReadyAsync(webhook, caPem, clock, ct);
             await ReadyAsync(scheduler, caPem, clock, ct);
             await ReadyAsync(api, caPem, clock, ct);
@@ -95,7 +97,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await StopAsync(running);
 
-    private static async Task<Uri> StartAsync(Action<WebApplicationBuilder> add, Action<WebApplication> map, Action<ILoggingBuilder> logging, List<WebApplication> started, IPAddress? at, CancellationToken ct)
+    private static async Task<Uri> StartAsync(Action<WebApplicationBuilder> add, Action<WebApplication> map, IPAddress reached, Action<ILoggingBuilder> logging, List<WebApplication> started, CancellationToken ct)
     {
         // The empty arguments keep each process to the options it is given; environment and files are for the processes that run alone.
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
@@ -109,7 +111,7 @@ public sealed class FabrikProcesses : IAsyncDisposable
         started.Add(app);
         await app.StartAsync(ct);
         var address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
-        return new UriBuilder(address) { Host = (at ?? IPAddress.Loopback).ToString() }.Uri;
+        return new UriBuilder(address) { Host = reached.ToString() }.Uri;
     }
 
     /// <summary>A Job created before the webhook has its first snapshot would be nobody's.</summary>
@@ -134,9 +136,9 @@ public sealed class FabrikProcesses : IAsyncDisposable
         foreach (var app in Enumerable.Reverse(apps)) await app.DisposeAsync();
     }
 
-    private static string WriteCertificate(string directory, TimeProvider clock, IPAddress? at)
+    private static string WriteCertificate(string directory, IPAddress address, TimeProvider clock)
     {
-        var (caPem, certificatePem, keyPem) = Server.Certificates.MakePem(clock, at);
+        var (caPem, certificatePem, keyPem) = Server.Certificates.MakePem(clock, address);
         Directory.CreateDirectory(directory);
         File.WriteAllText(Path.Combine(directory, "tls.crt"), certificatePem);
         WriteSecret(Path.Combine(directory, "tls.key"), keyPem);

@@ -13,7 +13,7 @@ internal static class GatewaySetup
     /// <summary>Where the gateway of a run keeps what is not sent yet.</summary>
     public static string Spool(string directory) => Path.Combine(directory, "gateway", "spool");
 
-    public static async Task<ProxyOptions> OptionsAsync(KubernetesClient cluster, string directory, Uri provider, Uri api, string caPem, string tokenKeyFile, TimeProvider clock, bool loopbackOnly, CancellationToken ct)
+    public static async Task<ProxyOptions> OptionsAsync(KubernetesClient cluster, string directory, Uri provider, Uri api, string caPem, string tokenKeyFile, bool loopbackOnly, TimeProvider clock, CancellationToken ct)
     {
         var home = Path.Combine(directory, "gateway");
         var keys = Path.Combine(home, "keys");

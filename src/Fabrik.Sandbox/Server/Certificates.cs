@@ -16,8 +16,8 @@ public static class Certificates
     }
 
     /// <summary>The same as files hold them; the key is PKCS#8.</summary>
-    /// <param name="also">Another address that it is for.</param>
-    public static (string CaPem, string CertificatePem, string KeyPem) MakePem(TimeProvider clock, IPAddress? also = null)
+    /// <param name="address">Another one by which this machine is reached.</param>
+    public static (string CaPem, string CertificatePem, string KeyPem) MakePem(TimeProvider clock, IPAddress? address = null)
     {
         // The client checks validity by the wall clock, which a simulated one may be far from.
         var now = clock.GetUtcNow() < TimeProvider.System.GetUtcNow() ? clock.GetUtcNow() : TimeProvider.System.GetUtcNow();
@@ -36,7 +36,7 @@ public static class Certificates
         names.AddDnsName("kubernetes.default.svc");
         names.AddIpAddress(IPAddress.Loopback);
         names.AddIpAddress(IPAddress.IPv6Loopback);
-        if (also is not null) names.AddIpAddress(also);
+        if (address is not null) names.AddIpAddress(address);
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: false, hasPathLengthConstraint: false, pathLengthConstraint: 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));

@@ -1,5 +1,5 @@
-using System.Net;
 using System.Text.Json.Nodes;
+using Fabrik.Cli.Installing;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Composition;
@@ -27,12 +27,15 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     private Task? node;
     private FakeProvider? provider;
 
-    /// <summary>Where Pods reach it.</summary>
+    /// <summary>Only written into containers: nothing here calls it.</summary>
     public Uri Gateway => (processes ?? sandbox!.Processes).Gateway!;
 
     public string Kubeconfig { get; private set; } = null!;
     public KubernetesClient Client { get; private set; } = null!;
     public bool Real { get; private set; }
+
+    /// <summary>There is a node that runs containers, and no simulated one.</summary>
+    public bool Containers { get; private set; }
 
     /// <summary>One per run of the tests, so that runs on one cluster do not meet.</summary>
     public string Id { get; } = Guid.NewGuid().ToString("N")[..6];
@@ -40,17 +43,14 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     public async ValueTask InitializeAsync()
     {
         var cancel = TestContext.Current.CancellationToken;
-        var named = Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig);
-        Real = !string.IsNullOrEmpty(named);
-        if (Real)
+        if (RealCluster.Kubeconfig is { } named)
         {
-            Kubeconfig = Path.GetFullPath(named!);
+            (Real, Kubeconfig) = (true, named);
             var config = ClusterConfig.FromKubeconfig(Kubeconfig);
+            await WithoutFabrikAsync(config, cancel);
             provider = await FakeProvider.StartAsync(cancel);
-            var reach = await Reach.OfAsync(config.Server, cancel);
-            processes = await FabrikProcesses.StartAsync(
-                config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2), provider: provider.Address, at: IPAddress.IsLoopback(reach) ? null : reach);
             await NodeAsync(config, cancel);
+            processes = await FabrikProcesses.StartAsync(config, directory, TimeProvider.System, _ => { }, cancel, pace: _ => TimeSpan.FromSeconds(2), provider: provider.Address, address: await RealCluster.AddressAsync(config, cancel));
         }
         else
         {
@@ -62,12 +62,50 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         Client = new KubernetesClient(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
     }
 
-    /// <summary>A control plane alone gets a node that plays Pods; one that has nodes is left as it is.</summary>
+    /// <summary>What is installed in a cluster is somebody's, and would be taken away at the end.</summary>
+    private static async Task WithoutFabrikAsync(ClusterConfig config, CancellationToken cancel)
+    {
+        using var client = new KubernetesClient(config, TimeProvider.System);
+        if (await client.FindAsync(Kinds.StatefulSet, Names.SystemNamespace, Names.Objects.Control, cancel) is not null)
+            throw new InvalidOperationException($"Fabrik is installed in the cluster that {Names.Variables.EndToEndKubeconfig} names, and these tests put their own in its place. Next: fabrik uninstall, or name another cluster");
+        foreach (var name in (string[])[Names.SystemNamespace, Names.GatewayNamespace])
+            await Wait.UntilAsync($"namespace {name} to go", async () => (await client.FindAsync(Kinds.Namespace, null, name, cancel))?.Json.Text("status", "phase") != "Terminating", TimeSpan.FromMinutes(3));
+    }
+
+    /// <summary>A control plane alone gets a node that plays Pods; where there are nodes, the scheduler may ask their kubelets what Pods use.</summary>
     private async Task NodeAsync(ClusterConfig config, CancellationToken cancel)
     {
         using var client = new KubernetesClient(config, TimeProvider.System);
-        await foreach (var _ in client.ListAsync(Kinds.Node, null, cancel)) return;
+        await foreach (var _ in client.ListAsync(Kinds.Node, null, cancel))
+        {
+            Containers = true;
+            foreach (var (kind, item) in KubeletAccess()) await client.PatchAsync(kind, null, (string)item["metadata"]!["name"]!, PatchType.Apply, item, cancel, new WriteOptions { FieldManager = "fabrik-tests", Force = true });
+            return;
+        }
+
         node = SimulatedNode.RunAsync(new KubernetesClient(config, TimeProvider.System), TimeProvider.System, World.Empty, stopping.Token);
+    }
+
+    /// <summary>As docs/running-by-hand.md gives it where there is neither Prometheus nor metrics-server.</summary>
+    private static IEnumerable<(ResourceKind Kind, JsonObject Item)> KubeletAccess()
+    {
+        const string Name = "fabrik-usage-kubelets";
+        const string Group = "rbac.authorization.k8s.io";
+        yield return (new ResourceKind(Group, "v1", "clusterroles", "ClusterRole", false), new JsonObject
+        {
+            ["apiVersion"] = $"{Group}/v1",
+            ["kind"] = "ClusterRole",
+            ["metadata"] = new JsonObject { ["name"] = Name },
+            ["rules"] = new JsonArray(new JsonObject { ["apiGroups"] = new JsonArray(""), ["resources"] = new JsonArray("nodes/proxy"), ["verbs"] = new JsonArray("get") }),
+        });
+        yield return (new ResourceKind(Group, "v1", "clusterrolebindings", "ClusterRoleBinding", false), new JsonObject
+        {
+            ["apiVersion"] = $"{Group}/v1",
+            ["kind"] = "ClusterRoleBinding",
+            ["metadata"] = new JsonObject { ["name"] = Name },
+            ["roleRef"] = new JsonObject { ["apiGroup"] = Group, ["kind"] = "ClusterRole", ["name"] = Name },
+            ["subjects"] = new JsonArray(new JsonObject { ["kind"] = "ServiceAccount", ["name"] = Names.Objects.Control, ["namespace"] = Names.SystemNamespace }),
+        });
     }
 
     /// <summary>What signs the run tokens.</summary>
@@ -159,12 +197,19 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
                 await Client.DeleteAsync(Kinds.Node, null, World.Empty.Node.Name, default);
             }
 
+            if (Containers)
+                foreach (var (kind, item) in KubeletAccess()) await Client.DeleteAsync(kind, null, (string)item["metadata"]!["name"]!, default);
             await Client.DeleteAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, default);
         }
 
         stopping.Dispose();
+        if (processes is not null)
+        {
+            await processes.DisposeAsync();
+            await FabrikAsync("uninstall", "--yes", "--timeout", "60");
+        }
+
         Client?.Dispose();
-        if (processes is not null) await processes.DisposeAsync();
         if (provider is not null) await provider.DisposeAsync();
         if (sandbox is not null) await sandbox.DisposeAsync();
         Directory.Delete(directory, recursive: true);

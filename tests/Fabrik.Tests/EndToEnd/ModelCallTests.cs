@@ -9,6 +9,14 @@ namespace Fabrik.Tests.EndToEnd;
 [Collection(ClusterFixture.Collection)]
 public sealed class ModelCallTests(ClusterFixture cluster)
 {
+    /// <summary>What a container does and a simulated node plays: three calls, with what the container was given.</summary>
+    private const string Calls = """
+        for call in 1 2 3; do
+          wget -q -O - --header "Authorization: Bearer $OPENAI_API_KEY" --header 'Content-Type: application/json' \
+            --post-data '{"model":"gpt-5-mini","messages":[{"role":"user","content":"hello"}]}' "$OPENAI_BASE_URL/chat/completions"
+        done
+        """;
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -100,14 +108,8 @@ public sealed class ModelCallTests(ClusterFixture cluster)
     {
         var job = Jobs.Named(name);
         job["spec"]!["suspend"] = suspend;
-        // A node that plays Pods plays this; on one that runs them the container itself does it, with what it was given.
         job["spec"]!["template"]!["metadata"]!["annotations"]![Names.Annotations.SandboxModelCalls] = "3 gpt-5-mini";
-        job["spec"]!["template"]!["spec"]!["containers"]![0]!["command"] = new JsonArray("sh", "-c", """
-            for call in 1 2 3; do
-              wget -q -O - --header "Authorization: Bearer $OPENAI_API_KEY" --header "Content-Type: application/json" \
-                --post-data '{"model":"gpt-5-mini","messages":[{"role":"user","content":"hello"}]}' "$OPENAI_BASE_URL/chat/completions" || exit 1
-            done
-            """);
+        job["spec"]!["template"]!["spec"]!["containers"]![0]!["command"] = new JsonArray("sh", "-ec", Calls);
         return cluster.Client.CreateAsync(Kinds.Job, ns, job, Cancel, new WriteOptions { DryRun = dryRun });
     }
 }

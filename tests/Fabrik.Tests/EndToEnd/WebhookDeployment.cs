@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Fabrik.Certificates;
@@ -32,11 +34,12 @@ internal sealed class WebhookDeployment : IAsyncDisposable
     private readonly IReadOnlyDictionary<(ResourceKind Kind, string? Namespace, string Name), JsonObject?> before;
     private readonly SandboxServer? sandbox;
     private readonly ClusterConfig account;
+    private readonly IPAddress address;
     private Task playing = Task.CompletedTask;
     private int started;
 
-    private WebhookDeployment(KubernetesClient client, SandboxServer? sandbox, ConcurrentDictionary<string, Uri> services, ClusterConfig account, IReadOnlyDictionary<(ResourceKind, string?, string), JsonObject?> before) =>
-        (Client, this.sandbox, this.services, this.account, this.before) = (client, sandbox, services, account, before);
+    private WebhookDeployment(KubernetesClient client, SandboxServer? sandbox, ConcurrentDictionary<string, Uri> services, ClusterConfig account, IPAddress address, IReadOnlyDictionary<(ResourceKind, string?, string), JsonObject?> before) =>
+        (Client, this.sandbox, this.services, this.account, this.address, this.before) = (client, sandbox, services, account, address, before);
 
     public KubernetesClient Client { get; }
 
@@ -71,7 +74,7 @@ internal sealed class WebhookDeployment : IAsyncDisposable
             CertificateAuthority = real.Config.CertificateAuthority ?? await File.ReadAllTextAsync(real.Config.CertificateAuthorityFile!, ct),
             Token = token,
         };
-        var made = new WebhookDeployment(real, server, reached, caller, taken);
+        var made = new WebhookDeployment(real, server, reached, caller, server is null ? await RealCluster.AddressAsync(real.Config, ct) : IPAddress.Loopback, taken);
         if (server is null) await made.ServeAsync(ct);
         made.playing = Task.WhenAll(made.MountAsync(), made.EndpointsAsync());
         return made;
@@ -245,9 +248,9 @@ internal sealed class WebhookDeployment : IAsyncDisposable
                 ["apiVersion"] = "discovery.k8s.io/v1",
                 ["kind"] = "EndpointSlice",
                 ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = Names.Objects.WebhookService } },
-                ["addressType"] = "IPv4",
+                ["addressType"] = address.AddressFamily == AddressFamily.InterNetwork ? "IPv4" : "IPv6",
                 ["ports"] = new JsonArray(new JsonObject { ["name"] = "https", ["protocol"] = "TCP", ["port"] = port == 0 ? 9443 : port }),
-                ["endpoints"] = ready ? new JsonArray(new JsonObject { ["addresses"] = new JsonArray((await Reach.EndpointAsync(account.Server, default)).ToString()), ["conditions"] = new JsonObject { ["ready"] = true } }) : [],
+                ["endpoints"] = ready ? new JsonArray(new JsonObject { ["addresses"] = new JsonArray(address.ToString()), ["conditions"] = new JsonObject { ["ready"] = true } }) : [],
             };
             sliced[name] = true;
             await Client.PatchAsync(EndpointSlice, Names.SystemNamespace, name, PatchType.Apply, slice, default, new WriteOptions { Force = true });

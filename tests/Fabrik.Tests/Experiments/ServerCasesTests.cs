@@ -2,10 +2,12 @@ using System.Text.Json.Nodes;
 using Fabrik.Experiments;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Server;
+using Fabrik.Tests.Installation;
 
 namespace Fabrik.Tests.Experiments;
 
 /// <summary>The same tables on an API server, the sandbox's or that of FABRIK_E2E_KUBECONFIG, so that CEL and C# cannot drift apart.</summary>
+[Collection(InstallationCollection.Name)] // which may take the definitions away
 public sealed class ServerCasesTests : IAsyncLifetime
 {
     private readonly CancellationToken ct = TestContext.Current.CancellationToken;
@@ -14,8 +16,8 @@ public sealed class ServerCasesTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var path = Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig);
-        if (string.IsNullOrEmpty(path))
+        var path = RealCluster.Kubeconfig;
+        if (path is null)
         {
             sandbox = await SandboxServer.StartAsync(new SandboxServerOptions(), ct);
             path = Path.GetTempFileName();

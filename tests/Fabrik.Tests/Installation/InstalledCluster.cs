@@ -34,11 +34,10 @@ internal sealed class InstalledCluster : IAsyncDisposable
     {
         var cancel = TestContext.Current.CancellationToken;
         var cluster = new InstalledCluster();
-        var named = Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig);
-        var real = !string.IsNullOrEmpty(named);
-        if (real)
+        var real = RealCluster.Kubeconfig is not null;
+        if (RealCluster.Kubeconfig is { } named)
         {
-            cluster.Kubeconfig = Path.GetFullPath(named!);
+            cluster.Kubeconfig = named;
         }
         else
         {

@@ -19,7 +19,7 @@ public sealed class ClusterTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         ClusterConfig config;
-        if (Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig) is { Length: > 0 } path)
+        if (RealCluster.Kubeconfig is { } path)
         {
             config = ClusterConfig.FromKubeconfig(path);
         }

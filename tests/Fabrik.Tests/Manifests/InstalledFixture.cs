@@ -36,7 +36,7 @@ public sealed class InstalledFixture : IAsyncLifetime, ICollectionFixture<Instal
     public async ValueTask InitializeAsync()
     {
         var cancel = TestContext.Current.CancellationToken;
-        if (Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig) is { Length: > 0 } path) File.Copy(path, Kubeconfig, overwrite: true);
+        if (RealCluster.Kubeconfig is { } path) File.Copy(path, Kubeconfig, overwrite: true);
         else
         {
             sandbox = await SandboxServer.StartAsync(new SandboxServerOptions(), cancel);

@@ -28,8 +28,8 @@ public sealed class SecurityCluster : IAsyncLifetime, ICollectionFixture<Securit
 
     public async ValueTask InitializeAsync()
     {
-        var path = Environment.GetEnvironmentVariable(Names.Variables.EndToEndKubeconfig);
-        if (string.IsNullOrEmpty(path))
+        var path = RealCluster.Kubeconfig;
+        if (path is null)
         {
             sandbox = await SandboxServer.StartAsync(new SandboxServerOptions(), Cancel);
             path = Path.GetTempFileName();
