@@ -33,6 +33,8 @@ public static class Kinds
     public static readonly ResourceKind OptimizerPolicy = new(Names.Group, "v1", "optimizerpolicies", "OptimizerPolicy", false);
     public static readonly ResourceKind CustomResourceDefinition = new("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false);
     public static readonly ResourceKind MutatingWebhookConfiguration = new("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false);
+    public static readonly ResourceKind Certificate = new("cert-manager.io", "v1", "certificates", "Certificate", true);
+    public static readonly ResourceKind Issuer = new("cert-manager.io", "v1", "issuers", "Issuer", true);
     public static readonly ResourceKind TokenReview = new("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false);
     public static readonly ResourceKind SubjectAccessReview = new("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", false);
     public static readonly ResourceKind SelfSubjectAccessReview = new("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", false);

@@ -131,6 +131,10 @@ public static class Names
         /// <summary>On the webhook configuration, by whoever uses cert-manager: that writes the caBundle, from a Certificate or a Secret.</summary>
         public const string InjectFrom = "cert-manager.io/inject-ca-from";
         public const string InjectFromSecret = "cert-manager.io/inject-ca-from-secret";
+
+        /// <summary>On a Secret, by cert-manager: the Certificate from which it has filled it.</summary>
+        public const string CertificateName = "cert-manager.io/certificate-name";
+
         /// <summary>Beside <see cref="Labels.Check"/>: HOST/PID of the command that made it.</summary>
         public const string CheckBy = "fabrik.dev/check-by";
 
@@ -504,6 +508,9 @@ public static class Names
         public const string WebhookTlsSecret = "fabrik-webhook-tls";
         public const string ApiTlsSecret = "fabrik-api-tls";
         public const string AssignmentKeySecret = "fabrik-assignment-key";
+
+        /// <summary>The Certificate from which cert-manager takes the webhook's caBundle; its Secret is <see cref="WebhookTlsSecret"/>.</summary>
+        public const string WebhookCertificate = "fabrik-webhook";
 
         /// <summary>In <see cref="GatewayNamespace"/>: ConfigMap by which the gateway trusts the API.</summary>
         public const string GatewayTrust = "fabrik-ca";

@@ -27,7 +27,7 @@ internal sealed record KeptObject(Place Place, ResourceKind Kind, string? Namesp
     public Held Read(KubeObject found) => new(
         (Kind == Kinds.Secret ? Secret(found) : Place == Place.Registration ? Registration(found) : Map(found)).ToImmutableSortedDictionary(StringComparer.Ordinal),
         found.Annotation(Names.Annotations.Rotate) is not null,
-        found.Annotation(Names.Annotations.InjectFrom) is not null || found.Annotation(Names.Annotations.InjectFromSecret) is not null);
+        ((string[])[Names.Annotations.InjectFrom, Names.Annotations.InjectFromSecret, Names.Annotations.CertificateName]).Any(annotation => found.Annotation(annotation) is not null));
 
     /// <summary>Writes nothing over that was not read: an object of another version is a conflict.</summary>
     public Task WriteAsync(KubernetesClient client, PlaceWrite write, string version, CancellationToken ct)

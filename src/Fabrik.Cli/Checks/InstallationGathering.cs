@@ -38,8 +38,9 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
     public async Task<TlsFacts> CertificatesAsync(CancellationToken ct)
     {
         var registration = await reader.GetAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, ct);
+        var keeper = await KeeperAsync(registration, ct);
         if (!registration.IsRead)
-            return new TlsFacts(registration, Reading.Not<IReadOnlyList<CertificateFacts>>(registration.State, registration.Why!), false, "", Reading.Not<ServedCertificate>(registration.State, registration.Why!), from.Clock.GetUtcNow());
+            return new TlsFacts(registration, Reading.Not<IReadOnlyList<CertificateFacts>>(registration.State, registration.Why!), false, "", Reading.Not<ServedCertificate>(registration.State, registration.Why!), keeper, from.Clock.GetUtcNow());
         var clients = registration.Value.List("webhooks").Select(entry => entry.At("clientConfig")).ToList();
         var bundles = clients.Select(client => client.Text("caBundle") ?? "").Distinct(StringComparer.Ordinal).ToList();
         var (anchors, unread) = Certificates(bundles.Count > 0 ? bundles[0] : "");
@@ -50,7 +51,15 @@ internal sealed class InstallationGathering(FactReader reader, CheckSources from
         return new TlsFacts(
             registration,
             unread is null ? Reading.Of<IReadOnlyList<CertificateFacts>>([.. anchors.Select(Facts)]) : Reading.Not<IReadOnlyList<CertificateFacts>>(ReadState.Broken, unread),
-            bundles.Count <= 1, host, served, from.Clock.GetUtcNow());
+            bundles.Count <= 1, host, served, keeper, from.Clock.GetUtcNow());
+    }
+
+    private async Task<KeeperFacts> KeeperAsync(Reading<JsonElement> registration, CancellationToken ct)
+    {
+        var certificates = await reader.ListAsync(Kinds.Certificate, Names.SystemNamespace, ct);
+        if (certificates.IsRead) certificates = Reading.Of<IReadOnlyList<JsonElement>>([.. certificates.Value.Where(one => one.Text("spec", "secretName") is Names.Objects.WebhookTlsSecret or Names.Objects.ApiTlsSecret)]);
+        var injects = registration.IsRead ? registration.Value.Text("metadata", "annotations", Names.Annotations.InjectFrom) ?? registration.Value.Text("metadata", "annotations", Names.Annotations.InjectFromSecret) : null;
+        return new KeeperFacts(injects, certificates);
     }
 
     public async Task<ControlFacts> ControlAsync(CancellationToken ct)

@@ -15,7 +15,7 @@ internal static class LeftoverGathering
         new("rbac.authorization.k8s.io", "v1", "roles", "Role", true), new("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true),
         new("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", false), new("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true),
         new("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true),
-        Kinds.Deployment, Kinds.StatefulSet, Kinds.Service, Kinds.ServiceAccount, Kinds.ConfigMap, Kinds.Secret, Kinds.NetworkPolicy, Kinds.ResourceQuota, Kinds.LimitRange, Kinds.CronJob,
+        Kinds.Deployment, Kinds.StatefulSet, Kinds.Service, Kinds.ServiceAccount, Kinds.ConfigMap, Kinds.Secret, Kinds.NetworkPolicy, Kinds.ResourceQuota, Kinds.LimitRange, Kinds.CronJob, Kinds.Certificate, Kinds.Issuer,
     ];
 
     public static async Task<LeftoverFacts> GatherAsync(FactReader reader, CheckSources from, CancellationToken ct)

@@ -19,13 +19,14 @@ public static class InitCommand
     private static readonly Option<string?> StorageClass = new("--storage-class") { Description = "Of Fabrik's volumes (default: the cluster's)" };
     private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Images.Registry.TrimEnd('/')}" };
     private static readonly Option<bool> Monitoring = InstallCommand.CreateMonitoring();
+    private static readonly Option<string?> Certificates = InstallCommand.CreateCertificates();
     private static readonly Option<string[]> OptIn = new("--opt-in") { Description = "A namespace whose Jobs are Fabrik's business; may be given several times" };
     private static readonly Option<string[]> Keys = new("--provider-key") { Description = "NAME=env:VARIABLE or NAME=file:PATH, such as openai=env:OPENAI_API_KEY: where install finds a key for the gateway" };
     private static readonly Option<bool> Force = new("--force") { Description = "Write over a file that is there" };
 
     public static Command Create(GlobalOptions globals, Terminal terminal, TimeProvider clock)
     {
-        var command = new Command("init", $"Write {InstallSettings.DefaultFile}, which fabrik install reads") { Options = { FileOption, Profile, StorageClass, Registry, Monitoring, OptIn, Keys, Force } };
+        var command = new Command("init", $"Write {InstallSettings.DefaultFile}, which fabrik install reads") { Options = { FileOption, Profile, StorageClass, Registry, Monitoring, Certificates, OptIn, Keys, Force } };
         command.SetAction(async (parsed, cancel) =>
         {
             var path = parsed.GetValue(FileOption)!;
@@ -79,6 +80,7 @@ public static class InitCommand
             StorageClass = string.IsNullOrEmpty(storage) ? null : storage,
             Registry = parsed.GetValue(Registry),
             Monitoring = monitoring,
+            Certificates = parsed.GetValue(Certificates) ?? InstallSettings.Auto,
             Namespaces = namespaces,
             ProviderKeys = keys,
         });

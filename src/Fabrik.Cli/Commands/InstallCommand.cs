@@ -17,6 +17,7 @@ public static class InstallCommand
     private static readonly Option<string?> StorageClass = new("--storage-class") { Description = "Of Fabrik's volumes (default: the cluster's)" };
     private static readonly Option<string?> Registry = new("--registry") { Description = $"Where images are pulled from instead of {Names.Images.Registry.TrimEnd('/')}" };
     private static readonly Option<bool> Monitoring = CreateMonitoring();
+    private static readonly Option<string?> Certificates = CreateCertificates();
     private static readonly Option<string[]> OptIn = new("--opt-in") { Description = "A namespace whose Jobs are Fabrik's business; may be given several times" };
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Have the cluster check everything and store nothing" };
     private static readonly Option<bool> Wait = new("--wait") { Description = "Wait until all Pods serve before the webhook is registered (default: true)", DefaultValueFactory = _ => true };
@@ -26,7 +27,7 @@ public static class InstallCommand
     {
         var command = new Command("install", "Install Fabrik in a cluster; run again, it changes nothing that is right")
         {
-            Options = { FileOption, Profile, StorageClass, Registry, Monitoring, OptIn, DryRun, Wait, Timeout },
+            Options = { FileOption, Profile, StorageClass, Registry, Monitoring, Certificates, OptIn, DryRun, Wait, Timeout },
         };
         command.SetAction((parsed, cancel) => RunAsync(parsed, globals, terminal, clock, upgrade: false, cancel));
         return command;
@@ -36,7 +37,7 @@ public static class InstallCommand
     {
         var command = new Command("upgrade", "Bring an installed Fabrik to this command's version, one part after another and without a failed admission")
         {
-            Options = { FileOption, Profile, StorageClass, Registry, Monitoring, OptIn, DryRun, Wait, Timeout },
+            Options = { FileOption, Profile, StorageClass, Registry, Monitoring, Certificates, OptIn, DryRun, Wait, Timeout },
         };
         command.SetAction((parsed, cancel) => RunAsync(parsed, globals, terminal, clock, upgrade: true, cancel));
         return command;
@@ -50,15 +51,16 @@ public static class InstallCommand
         var options = new InstallOptions { DryRun = parsed.GetValue(DryRun), Wait = parsed.GetValue(Wait), Timeout = TimeSpan.FromSeconds(parsed.GetValue(Timeout)), Rolling = upgrade };
         using var cluster = new KubernetesClient(ClusterConfig.FromKubeconfig(parsed.GetValue(globals.Kubeconfig), parsed.GetValue(globals.Context) ?? settings.Context), clock);
         var steps = new Steps(terminal, clock);
-        var items = ShippedManifests.For(settings);
-        await new Preflight(cluster, settings, items, steps).RunAsync(cancel);
+        var certificates = CertificateChoice.Of(settings.Certificates, await CertificateFindings.ReadAsync(cluster, cancel));
+        var items = ShippedManifests.For(settings with { Certificates = certificates is { IsCertManager: true, Foreign: false } ? InstallSettings.CertManager : InstallSettings.Own });
+        await new Preflight(cluster, settings, certificates, items, steps).RunAsync(cancel);
         var installed = await InstalledVersion.ReadAsync(cluster, cancel);
         if (upgrade && installed is null)
             throw new CommandException(ExitCode.NotFound, "FAB-1107", "there is no Fabrik in this cluster to upgrade", $"StatefulSet {Names.SystemNamespace}/{Names.Objects.Control} is not there", "fabrik install");
         InstalledVersion.RefuseDowngrade(installed);
         InstalledVersion.Mark(items);
         if (upgrade) steps.Note($"from {installed!.Tag} to {InstalledVersion.Own}");
-        await new Installer(cluster, settings, options, terminal, steps, clock).RunAsync(items, cancel);
+        await new Installer(cluster, settings, certificates, options, terminal, steps, clock).RunAsync(items, cancel);
         terminal.Out.WriteLine(options.DryRun
             ? "Nothing was written: the cluster would take all of it."
             : $"Fabrik {InstalledVersion.Own} is {(upgrade ? "upgraded" : "installed")}.");
@@ -75,6 +77,7 @@ public static class InstallCommand
             StorageClass = parsed.GetValue(StorageClass) ?? settings.StorageClass,
             Registry = parsed.GetValue(Registry)?.TrimEnd('/') ?? settings.Registry,
             Monitoring = settings.Monitoring || parsed.GetValue(Monitoring),
+            Certificates = parsed.GetValue(Certificates) ?? settings.Certificates,
             Namespaces = [.. settings.Namespaces.Union(parsed.GetValue(OptIn) ?? [], StringComparer.Ordinal)],
         };
     }
@@ -93,6 +96,9 @@ public static class InstallCommand
     }
 
     internal static Option<bool> CreateMonitoring() => new("--monitoring") { Description = "ServiceMonitors and alerts too, for the Prometheus operator that is in the cluster" };
+
+    internal static Option<string?> CreateCertificates() =>
+        Choice("--certificates", "Who keeps certificates: own (Fabrik itself), cert-manager, or auto (who does already; else cert-manager where the cluster has it)", [.. InstallSettings.Keepers]);
 
     internal static Option<string?> Choice(string name, string description, params string[] values)
     {

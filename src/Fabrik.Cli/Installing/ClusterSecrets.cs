@@ -16,16 +16,12 @@ internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider cloc
 {
     private const int Attempts = 5;
 
-    /// <returns>The authorities' certificates, PEM: who is to be trusted.</returns>
-    public async Task<string> FillAsync(CancellationToken ct)
+    /// <param name="injected">cert-manager makes the certificates: its authority is published, as far as it has written it.</param>
+    /// <returns>The authorities' certificates, PEM: who is to be trusted; "" where that is not known yet.</returns>
+    public async Task<string> FillAsync(bool injected, CancellationToken ct)
     {
-        var (system, gateway, times) = (Names.SystemNamespace, Names.GatewayNamespace, CertificateTimes.Default);
-        var authority = await EnsureAsync(system, Names.Objects.AuthoritySecret, secret =>
-            secret.Data(Keys.Authority) is not null && secret.Data(Keys.AuthorityKey) is not null ? null : Pair(Keys.Authority, Keys.AuthorityKey, Issuing.Authority(clock.GetUtcNow(), times)), ct);
-        var signing = new IssuedCertificate(authority.Data(Keys.Authority)!, authority.Data(Keys.AuthorityKey)!);
-        var trusted = signing.Certificate + (authority.Data(Keys.Old) ?? "");
-        foreach (var (place, name) in new[] { (Place.WebhookLeaf, Names.Objects.WebhookTlsSecret), (Place.ApiLeaf, Names.Objects.ApiTlsSecret) })
-            await EnsureAsync(system, name, secret => IsGood(secret, trusted) ? null : Pair(Keys.Leaf, Keys.LeafKey, Issuing.Leaf(signing, NamesOf(place), clock.GetUtcNow(), times)), ct);
+        var (system, gateway) = (Names.SystemNamespace, Names.GatewayNamespace);
+        var trusted = injected ? (await cluster.GetAsync(Kinds.Secret, system, Names.Objects.ApiTlsSecret, ct)).Data(Keys.Authority) ?? "" : await OwnAsync(ct);
         await EnsureAsync(system, Names.Objects.AssignmentKeySecret, secret => secret.Data(Keys.Signing) is not null ? null : One(Keys.Signing, RandomKey()), ct);
 
         // One key in two namespaces: whichever side has it already is copied.
@@ -34,14 +30,53 @@ internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider cloc
         var own = await EnsureAsync(system, tokens, secret => secret.Data(Keys.Signing) is not null ? null : One(Keys.Signing, known ?? RandomKey()), ct);
         await EnsureAsync(gateway, tokens, secret => secret.Data(Keys.Signing) is not null ? null : One(Keys.Signing, own.Data(Keys.Signing)!), ct);
 
-        await PublishAsync(gateway, Names.Objects.GatewayTrust, new JsonObject { [Keys.Authority] = trusted }, ct);
-        await PublishAsync(system, Names.Objects.ApiDiscovery, new JsonObject
-        {
-            ["server"] = $"https://{Names.Objects.ApiService}.{system}.svc",
-            [Keys.DiscoveryAuthority] = Objects.Base64(trusted),
-            [Names.Objects.GatewayAddress] = $"http://{Names.Objects.Gateway}.{gateway}.svc:8080",
-        }, ct);
+        if (trusted.Length > 0) await PublishAsync(gateway, Names.Objects.GatewayTrust, new JsonObject { [Keys.Authority] = trusted }, ct);
+        var discovery = new JsonObject { ["server"] = $"https://{Names.Objects.ApiService}.{system}.svc", [Names.Objects.GatewayAddress] = $"http://{Names.Objects.Gateway}.{gateway}.svc:8080" };
+        if (trusted.Length > 0) discovery[Keys.DiscoveryAuthority] = Objects.Base64(trusted);
+        await PublishAsync(system, Names.Objects.ApiDiscovery, discovery, ct);
         return trusted;
+    }
+
+    /// <summary>An authority beside Fabrik's own: as if the own one had followed it, so certificates under both are served and trusted.</summary>
+    public Task TrustAlsoAsync(string authority, CancellationToken ct) => EnsureAsync(Names.SystemNamespace, Names.Objects.AuthoritySecret, secret =>
+    {
+        var known = CertificateText.Read(secret.Data(Keys.Old));
+        var all = known.AddRange(CertificateText.Read(authority)).DistinctBy(one => one.Print).ToList();
+        return all.Count == known.Length ? null : One(Keys.Old, string.Concat(all.Select(one => one.Pem)));
+    }, ct);
+
+    /// <summary>Takes Fabrik's own authority away, with its key.</summary>
+    public Task ForgetAsync(CancellationToken ct) => EnsureAsync(Names.SystemNamespace, Names.Objects.AuthoritySecret, secret =>
+        secret.Data(Keys.Authority) is null && secret.Data(Keys.AuthorityKey) is null ? null : new JsonObject { [Keys.Authority] = null, [Keys.AuthorityKey] = null, [Keys.Old] = null }, ct);
+
+    private async Task<string> OwnAsync(CancellationToken ct)
+    {
+        var (system, times) = (Names.SystemNamespace, CertificateTimes.Default);
+        var served = await ServedAsync(ct);
+        var authority = await EnsureAsync(system, Names.Objects.AuthoritySecret, secret => secret.Data(Keys.Authority) is not null && secret.Data(Keys.AuthorityKey) is not null ? null : Authority(secret, served, times), ct);
+        var signing = new IssuedCertificate(authority.Data(Keys.Authority)!, authority.Data(Keys.AuthorityKey)!);
+        var trusted = signing.Certificate + (authority.Data(Keys.Old) ?? "");
+        foreach (var (place, name) in new[] { (Place.WebhookLeaf, Names.Objects.WebhookTlsSecret), (Place.ApiLeaf, Names.Objects.ApiTlsSecret) })
+            await EnsureAsync(system, name, secret => IsGood(secret, trusted) ? null : Pair(Keys.Leaf, Keys.LeafKey, Issuing.Leaf(signing, NamesOf(place), clock.GetUtcNow(), times)), ct);
+        return trusted;
+    }
+
+    /// <summary>What is served now, and whom the registration trusts: a new authority must be trusted beside those until the keeper has replaced what they signed.</summary>
+    private async Task<CertificateState> ServedAsync(CancellationToken ct)
+    {
+        var state = CertificateState.Nothing.Places;
+        foreach (var (place, name) in new[] { (Place.WebhookLeaf, Names.Objects.WebhookTlsSecret), (Place.ApiLeaf, Names.Objects.ApiTlsSecret) })
+            state = state.SetItem(place, Held.Of((Keys.Leaf, (await cluster.GetAsync(Kinds.Secret, Names.SystemNamespace, name, ct)).Data(Keys.Leaf) ?? "")));
+        if (await cluster.FindAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, ct) is { } registration)
+            state = state.SetItem(Place.Registration, Held.Of(("caBundle", string.Concat(registration.Bundles().Distinct(StringComparer.Ordinal)))));
+        return new CertificateState(state);
+    }
+
+    private JsonObject Authority(KubeObject secret, CertificateState served, CertificateTimes times)
+    {
+        var state = new CertificateState(served.Places.SetItem(Place.Authority, Held.Of((Keys.Authority, secret.Data(Keys.Authority) ?? ""), (Keys.Old, secret.Data(Keys.Old) ?? ""))));
+        var write = CertificateWriting.Of(CertificateStep.Do(CertificateAction.CreateAuthority, Place.Authority, "there is no authority yet"), state, clock.GetUtcNow(), times);
+        return new JsonObject(write.Data.Select(one => KeyValuePair.Create(one.Key, one.Value is null ? null : (JsonNode?)Objects.Base64(one.Value))));
     }
 
     /// <summary>Provider keys as the settings say where they are; one that is there already is replaced.</summary>

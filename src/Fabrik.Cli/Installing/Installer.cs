@@ -18,7 +18,7 @@ internal sealed record InstallOptions
 }
 
 /// <summary>Brings manifests into a cluster, stage by stage. Repeated, or repeated after a kill anywhere, it ends in the same state.</summary>
-internal sealed class Installer(KubernetesClient cluster, InstallSettings settings, InstallOptions options, Terminal terminal, Steps steps, TimeProvider clock)
+internal sealed class Installer(KubernetesClient cluster, InstallSettings settings, CertificateChoice certificates, InstallOptions options, Terminal terminal, Steps steps, TimeProvider clock)
 {
     /// <summary>Whom the others call comes first: the gateway calls the API; the webhook, whose absence would be noticed, last.</summary>
     private static readonly string[] Order = [Names.Objects.Control, Names.Objects.Gateway, Names.Objects.Webhook];
@@ -36,10 +36,13 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
             foreach (var definition in items.Where(item => InstallStages.Of(item) == InstallStage.Definitions)) await applier.EstablishedAsync(definition.Name(), clock, ct);
         await StageAsync("permissions, settings and policies", items, InstallStage.Settings, ct);
         var trusted = "";
-        if (!options.DryRun)
+        var secrets = new ClusterSecrets(cluster, clock);
+        var certManager = new CertManager(cluster, applier, secrets, options.Timeout, clock);
+        if (options.DryRun) await StageAsync("certificates", items, InstallStage.Certificates, ct);
+        else
         {
-            var secrets = new ClusterSecrets(cluster, clock);
-            trusted = await steps.RunAsync("certificates and keys", _ => secrets.FillAsync(ct));
+            await CertificatesAsync(certManager, [.. items.Where(item => InstallStages.Of(item) == InstallStage.Certificates)], ct);
+            trusted = await steps.RunAsync(certificates.IsCertManager ? "keys" : "certificates and keys", _ => secrets.FillAsync(certificates.IsCertManager, ct));
             if (settings.ProviderKeys.Count > 0) await steps.RunAsync("provider keys", _ => secrets.ProviderKeysAsync(settings.ProviderKeys, terminal, ct), names => string.Join(", ", names));
         }
 
@@ -55,9 +58,17 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
         if (!options.DryRun)
             foreach (var registration in registrations) await TrustAsync(registration, trusted, ct);
         await StageAsync("webhook registered", items, InstallStage.Registration, ct);
+        if (certificates is { IsCertManager: true, Found.Authority: true } && !options.DryRun) await steps.RunAsync("Fabrik's own authority forgotten", say => certManager.ForgetOwnAsync(options.Wait, say, ct));
         if (settings.Namespaces.Count > 0) await steps.RunAsync("namespaces opted in", _ => OptInAsync(ct), names => names);
         foreach (var note in applier.Notes) steps.Note(note);
         if (options is { Wait: true, DryRun: false }) await steps.RunAsync("a Job goes through the webhook (dry run)", _ => ProveAsync(ct));
+    }
+
+    private async Task CertificatesAsync(CertManager certManager, IReadOnlyList<JsonObject> due, CancellationToken ct)
+    {
+        if (certificates.MovesToOwn) await steps.RunAsync("certificates taken back from cert-manager", _ => certManager.GiveBackAsync(ShippedManifests.ForCertManager(), ct));
+        else if (certificates.MovesToCertManager) await steps.RunAsync("certificates moved to cert-manager", say => certManager.TakeOverAsync(due, CertificateChoice.Certificate, say, ct));
+        else if (due.Count > 0) await steps.RunAsync("certificates by cert-manager", say => certManager.ApplyAsync(due, options.Wait, say, ct));
     }
 
     /// <summary>A registration that is never reached fails silently, as Jobs are then created as they came: so it is tried, with a Job that is not stored.</summary>
@@ -144,14 +155,14 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
     private async Task TrustAsync(JsonObject registration, string trusted, CancellationToken ct)
     {
         var present = await cluster.FindAsync(Kinds.MutatingWebhookConfiguration, null, registration.Name(), ct);
-
-        // Where cert-manager writes it, it alone does.
-        if (present?.Annotation(Names.Annotations.InjectFrom) is not null || present?.Annotation(Names.Annotations.InjectFromSecret) is not null) return;
         var bundle = Objects.Base64(trusted);
         foreach (var entry in (registration["webhooks"] as JsonArray ?? []).OfType<JsonObject>())
         {
             var known = present?.Json.List("webhooks").FirstOrDefault(one => one.Text("name") == entry["name"]?.ToString()).Text("clientConfig", "caBundle");
-            entry["clientConfig"]!["caBundle"] = known is not null && Trusts(known, trusted) ? known : bundle;
+
+            // What cert-manager has written stays; it is named all the same, as what was applied once and then is not is taken away.
+            var stays = certificates.IsCertManager ? known is { Length: > 0 } : known is not null && Trusts(known, trusted);
+            if (stays || bundle.Length > 0) entry["clientConfig"]!["caBundle"] = stays ? known : bundle;
         }
     }
 

@@ -16,6 +16,10 @@ internal static class Objects
     public static string? Data(this KubeObject secret, string key) =>
         secret.Json.At("data", key) is { ValueKind: JsonValueKind.String } value && value.TryGetBytesFromBase64(out var bytes) && bytes.Length > 0 ? Encoding.UTF8.GetString(bytes) : null;
 
+    /// <summary>Whom each entry of a registration trusts, PEM; "" where it does not say.</summary>
+    public static IReadOnlyList<string> Bundles(this KubeObject registration) =>
+        [.. registration.Json.List("webhooks").Select(entry => entry.At("clientConfig", "caBundle") is { ValueKind: JsonValueKind.String } value && value.TryGetBytesFromBase64(out var bytes) ? Encoding.UTF8.GetString(bytes) : "")];
+
     public static string Name(this JsonObject item) => item["metadata"]?["name"]?.ToString() ?? "";
 
     public static string? Namespace(this JsonObject item) => item["metadata"]?["namespace"]?.ToString();

@@ -9,7 +9,7 @@ using Fabrik.Kubernetes;
 namespace Fabrik.Cli.Installing;
 
 /// <summary>What must hold before the first write. Problems are told together, not one by one.</summary>
-internal sealed class Preflight(KubernetesClient cluster, InstallSettings settings, IReadOnlyList<JsonObject> items, Steps steps)
+internal sealed class Preflight(KubernetesClient cluster, InstallSettings settings, CertificateChoice certificates, IReadOnlyList<JsonObject> items, Steps steps)
 {
     private const int OldestMinor = 30;
     private static readonly string[] DefaultClass = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
@@ -20,6 +20,7 @@ internal sealed class Preflight(KubernetesClient cluster, InstallSettings settin
     {
         await steps.RunAsync("cluster", say => VersionAsync(ct), version => $"Kubernetes {version}");
         if (settings.Monitoring) await steps.RunAsync("monitoring", say => MonitoringAsync(ct), found => found);
+        await steps.RunAsync("certificates", _ => Task.FromResult(Keeper()), found => found);
         await steps.RunAsync("permissions", say => PermissionsAsync(ct), count => count == 0 ? "everything is allowed" : $"{count} asked");
         await steps.RunAsync("storage class", say => StorageAsync(ct), name => name);
         await LeftoversAsync(ct);
@@ -58,6 +59,18 @@ internal sealed class Preflight(KubernetesClient cluster, InstallSettings settin
         return "kinds are missing";
     }
 
+    private string Keeper()
+    {
+        var found = certificates.Found;
+        if (!certificates.IsCertManager) return found is { Served: true, Begun: false, Injects: null, Authority: true } ? "Fabrik's own; cert-manager is here too: --certificates cert-manager moves to it" : "Fabrik's own";
+        if (certificates.Foreign) return $"cert-manager, from {found.Injects}";
+        if (found.Served) return "cert-manager";
+        problems.Add((
+            $"cert-manager {(settings.Certificates == InstallSettings.CertManager ? "is named as the keeper of certificates" : "has kept the certificates so far")}, and the cluster does not serve {Kinds.Certificate.Kind} and {Kinds.Issuer.Kind} ({Kinds.Certificate.ApiVersion})",
+            $"install cert-manager first, or have Fabrik make certificates itself: --certificates {InstallSettings.Own}"));
+        return "cert-manager is missing";
+    }
+
     /// <summary>Each kind of object that is going to be applied, in each place.</summary>
     private async Task<int> PermissionsAsync(CancellationToken ct)
     {
@@ -73,6 +86,8 @@ internal sealed class Preflight(KubernetesClient cluster, InstallSettings settin
         }
 
         foreach (var verb in (string[])["get", "patch"]) asked.Add((verb, "", "secrets", Names.SystemNamespace));
+        if (certificates.MovesToOwn)
+            foreach (var kind in (ResourceKind[])[Kinds.Certificate, Kinds.Issuer, Kinds.Secret]) asked.Add(("delete", kind.Group, kind.Plural, Names.SystemNamespace));
         var lacking = new List<string>();
         foreach (var (verb, group, resource, ns) in asked)
             if (!await MayAsync(verb, group, resource, ns, ct)) lacking.Add($"{verb} {resource}{(group.Length == 0 ? "" : "." + group)}{(ns is null ? "" : " in " + ns)}");

@@ -14,10 +14,21 @@ internal static class ShippedManifests
     /// <summary>What <c>kubectl kustomize manifests/overlays/PROFILE</c> prints, as objects.</summary>
     public static IReadOnlyList<JsonObject> Overlay(string profile) => Kustomization.Render($"overlays/{profile}", Read);
 
+    /// <summary>What kubectl makes of a kustomization that has an overlay as its resource, and the component with cert-manager's objects over it.</summary>
+    private static IReadOnlyList<JsonObject> WithCertManager(string profile)
+    {
+        var over = new JsonObject { ["resources"] = new JsonArray($"../overlays/{profile}"), ["components"] = new JsonArray("../components/cert-manager") };
+        return Kustomization.Render("over", path => path == "over/kustomization.yaml" ? [over] : Read(path));
+    }
+
+    /// <summary>What cert-manager makes certificates from, and the Secret that is its own.</summary>
+    public static IReadOnlyList<JsonObject> ForCertManager() => Read("components/cert-manager/certificates.yaml");
+
     /// <summary>As an installation with these settings applies them.</summary>
     public static IReadOnlyList<JsonObject> For(InstallSettings settings)
     {
-        IReadOnlyList<JsonObject> items = settings.Monitoring ? [.. Overlay(settings.Profile), .. Overlay(Monitoring)] : Overlay(settings.Profile);
+        var items = settings.Certificates == InstallSettings.CertManager ? WithCertManager(settings.Profile) : Overlay(settings.Profile);
+        if (settings.Monitoring) items = [.. items, .. Overlay(Monitoring)];
         settings.Adjust(items);
         return items;
     }

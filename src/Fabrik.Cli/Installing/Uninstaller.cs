@@ -194,9 +194,10 @@ internal sealed class Uninstaller(KubernetesClient cluster, bool keepData, Steps
         1 or 2 => "policies",
         3 or 4 => "workloads",
         5 => "Pods",
-        7 => "volumes",
-        8 => "namespaces",
-        9 => "definitions",
+        6 => "certificates",
+        8 => "volumes",
+        9 => "namespaces",
+        10 => "definitions",
         _ => "permissions, settings and Services",
     };
 }

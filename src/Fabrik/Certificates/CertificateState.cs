@@ -56,8 +56,8 @@ public sealed record CertificateState(ImmutableDictionary<Place, Held> Places)
 
     public Held? this[Place place] => Places.GetValueOrDefault(place);
 
-    /// <summary>cert-manager writes the caBundle, and then also the leafs.</summary>
-    public bool Injected => this[Place.Registration] is { Injected: true };
+    /// <summary>cert-manager writes the caBundle, and then also the leafs. Who installs registers the webhook last: until then a leaf of cert-manager's says so.</summary>
+    public bool Injected => (this[Place.Registration] ?? this[Place.WebhookLeaf]) is { Injected: true };
 
     /// <summary>Equal for states with the same certificates; it tells since when nothing has changed.</summary>
     public string Fingerprint()

@@ -14,7 +14,11 @@ public sealed record InstallSettings
     public const string DefaultProfile = "prod";
     public static readonly IReadOnlyList<string> Profiles = ["dev", "prod"];
 
-    private static readonly string[] Fields = ["context", "profile", "storageClass", "registry", "monitoring", "namespaces", "providerKeys"];
+    /// <summary>Values of <see cref="Certificates"/>.</summary>
+    public const string Auto = "auto", Own = "own", CertManager = "cert-manager";
+    public static readonly IReadOnlyList<string> Keepers = [Auto, Own, CertManager];
+
+    private static readonly string[] Fields = ["context", "profile", "storageClass", "registry", "monitoring", "certificates", "namespaces", "providerKeys"];
 
     /// <summary>Of the kubeconfig; null: its current one.</summary>
     public string? Context { get; init; }
@@ -31,6 +35,9 @@ public sealed record InstallSettings
     /// <summary>Whether ServiceMonitors and alerts come with it, beside the overlay; they need the Prometheus operator's definitions.</summary>
     public bool Monitoring { get; init; }
 
+    /// <summary>Who keeps the certificates. Auto: whoever does already; in a new installation cert-manager where the cluster has it, else Fabrik itself.</summary>
+    public string Certificates { get; init; } = Auto;
+
     /// <summary>Opted in: their Jobs are Fabrik's business from then on.</summary>
     public IReadOnlyList<string> Namespaces { get; init; } = [];
 
@@ -43,8 +50,11 @@ public sealed record InstallSettings
         if (document.Select(field => field.Key).Except(Fields, StringComparer.Ordinal).FirstOrDefault() is { } foreign) throw new FormatException($"the field {foreign} is not known; there are {string.Join(", ", Fields)}");
         var profile = Text(document, "profile") ?? DefaultProfile;
         if (!Profiles.Contains(profile)) throw new FormatException($"profile is {profile}; it must be one of {string.Join(", ", Profiles)}");
+        var certificates = Text(document, "certificates") ?? Auto;
+        if (!Keepers.Contains(certificates)) throw new FormatException($"certificates is {certificates}; it must be one of {string.Join(", ", Keepers)}");
         return new InstallSettings
         {
+            Certificates = certificates,
             Context = Text(document, "context"),
             Profile = profile,
             StorageClass = Text(document, "storageClass"),
@@ -78,6 +88,7 @@ public sealed record InstallSettings
         if (StorageClass is not null) document["storageClass"] = StorageClass;
         if (Registry is not null) document["registry"] = Registry;
         if (Monitoring) document["monitoring"] = true;
+        if (Certificates != Auto) document["certificates"] = Certificates;
         if (Namespaces.Count > 0) document["namespaces"] = new JsonArray([.. Namespaces.Select(ns => (JsonNode)ns)]);
         if (ProviderKeys.Count == 0) return document;
         var keys = new JsonObject();

@@ -13,6 +13,9 @@ public enum InstallStage
     /// <summary>Permissions, configuration, Services, policies; Secrets are filled at its end.</summary>
     Settings,
 
+    /// <summary>What cert-manager makes certificates from; the next stage waits until it has.</summary>
+    Certificates,
+
     /// <summary>What starts Pods; the next stage waits until they are ready.</summary>
     Workloads,
 
@@ -26,6 +29,7 @@ public static class InstallStages
     {
         "Namespace" => InstallStage.Namespaces,
         "CustomResourceDefinition" => InstallStage.Definitions,
+        "Issuer" or "Certificate" => InstallStage.Certificates,
         "Deployment" or "StatefulSet" or "DaemonSet" or "HorizontalPodAutoscaler" or "PodDisruptionBudget" => InstallStage.Workloads,
         "MutatingWebhookConfiguration" or "ValidatingWebhookConfiguration" => InstallStage.Registration,
         _ => InstallStage.Settings,
@@ -43,9 +47,10 @@ public static class InstallStages
         "HorizontalPodAutoscaler" or "PodDisruptionBudget" => 3,
         "Deployment" or "StatefulSet" or "DaemonSet" or "ReplicaSet" => 4,
         "Pod" => 5,
-        "PersistentVolumeClaim" => 7,
-        "Namespace" => 8,
-        "CustomResourceDefinition" => 9,
-        _ => 6,
+        "Certificate" or "CertificateRequest" or "Issuer" => 6, // before the Secrets, which cert-manager would write again
+        "PersistentVolumeClaim" => 8,
+        "Namespace" => 9,
+        "CustomResourceDefinition" => 10,
+        _ => 7,
     };
 }

@@ -3,25 +3,26 @@ using System.Text.Json.Nodes;
 namespace Fabrik.Installation;
 
 /// <summary>
-/// Renders a directory as kustomize does, for what Fabrik's manifests use: resources, images, replicas, labels, patches that are files of strategic merges, and configurations that say where else images stand.
+/// Renders a directory as kustomize does, for what Fabrik's manifests use: resources, components, images, replicas, labels, patches that are files of strategic merges, and configurations that say where else images stand.
 /// Anything else is refused rather than left out.
 /// </summary>
 public static class Kustomization
 {
     private const string FileName = "kustomization.yaml";
     private const int MaximumDepth = 16;
-    private static readonly string[] Known = ["apiVersion", "kind", "resources", "images", "replicas", "labels", "patches", "configurations"];
+    private static readonly string[] Known = ["apiVersion", "kind", "resources", "components", "images", "replicas", "labels", "patches", "configurations"];
 
     /// <param name="directory">With "/" between its parts, such as overlays/prod.</param>
     /// <param name="read">The documents of a file, by its path from the same root.</param>
     /// <exception cref="FormatException">A field that is not supported, or a patch for nothing; the message has the file.</exception>
-    public static IReadOnlyList<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read) => Render(directory, read, [], 0);
+    public static IReadOnlyList<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read) => Render(directory, read, [], [], 0);
 
     /// <summary>What a kustomization names an object by.</summary>
     public static string Key(JsonObject item) => $"{Text(item["apiVersion"])} {Text(item["kind"])} {Text(item["metadata"]?["namespace"])}/{Text(item["metadata"]?["name"])}";
 
     /// <param name="places">Where images stand outside of containers; what a directory says of it is so for those that build on it, too.</param>
-    private static List<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read, List<ImagePlace> places, int depth)
+    /// <param name="items">What a component finds there, and patches; empty for anything else.</param>
+    private static List<JsonObject> Render(string directory, Func<string, IReadOnlyList<JsonObject>> read, List<JsonObject> items, List<ImagePlace> places, int depth)
     {
         var file = $"{directory}/{FileName}";
         if (depth > MaximumDepth) throw new FormatException($"{file}: resources lead back to themselves");
@@ -30,12 +31,13 @@ public static class Kustomization
         var settings = documents[0];
         if (settings.Select(field => field.Key).Except(Known, StringComparer.Ordinal).FirstOrDefault() is { } foreign) throw new FormatException($"{file}: the field {foreign} is not supported");
 
-        var items = new List<JsonObject>();
         foreach (var resource in Texts(settings["resources"]))
         {
             var path = Resolve(directory, resource);
-            items.AddRange(IsFile(path) ? read(path).Select(item => (JsonObject)item.DeepClone()) : Render(path, read, places, depth + 1));
+            items.AddRange(IsFile(path) ? read(path).Select(item => (JsonObject)item.DeepClone()) : Render(path, read, [], places, depth + 1));
         }
+
+        foreach (var component in Texts(settings["components"])) Render(Resolve(directory, component), read, items, places, depth + 1);
 
         foreach (var configuration in Texts(settings["configurations"]).Select(one => Resolve(directory, one)))
             foreach (var document in read(configuration)) places.AddRange(ImagePlace.Read(document, configuration));

@@ -201,6 +201,18 @@ public class PlanTests
     }
 
     [Fact]
+    public void Before_the_webhook_is_registered_a_certificate_of_cert_manager_keeps_the_keeper_from_making_another_and_afterwards_the_registration_decides()
+    {
+        var state = Cluster.Set(Cluster.Empty, Place.WebhookLeaf, Keys.Leaf, Issuing.Leaf(Issuing.Authority(Now, Times), NamesOf(Place.WebhookLeaf), Now, Times).Certificate);
+        state = state with { Places = state.Places.SetItem(Place.WebhookLeaf, state[Place.WebhookLeaf]! with { Injected = true }) };
+
+        var (_, steps) = Run(state with { Places = state.Places.Remove(Place.Registration) }, Now);
+        steps.ShouldAllBe(step => step.Action == CertificateAction.FillKey);
+        (_, steps) = Run(state, Now);
+        steps.ShouldContain(step => step.Action == CertificateAction.CreateAuthority);
+    }
+
+    [Fact]
     public void Keys_that_are_there_are_never_written_over_and_the_gateway_gets_the_same()
     {
         var state = Cluster.Set(Cluster.Set(Cluster.Empty, Place.AssignmentKey, Keys.Signing, "mine"), Place.GatewayTokenKey, Keys.Signing, "theirs");

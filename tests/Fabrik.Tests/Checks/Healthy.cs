@@ -103,7 +103,9 @@ internal static class Healthy
 
     public static readonly CertificateFacts Leaf = new("CN=fabrik-webhook", Now.AddDays(-10), Now.AddDays(80), ["fabrik-webhook.fabrik-system.svc"]);
 
-    public static readonly TlsFacts Tls = new(Reading.Of(Registration()), Reading.Of<IReadOnlyList<CertificateFacts>>([Authority]), true, "fabrik-webhook.fabrik-system.svc", Served(Leaf), Now);
+    public static readonly TlsFacts Tls = new(Reading.Of(Registration()), Reading.Of<IReadOnlyList<CertificateFacts>>([Authority]), true, "fabrik-webhook.fabrik-system.svc", Served(Leaf), new KeeperFacts(null, Reading.Not<IReadOnlyList<JsonElement>>(ReadState.Missing, "not served")), Now);
+
+    public static string Kept(string ready = "True") => $$$"""{"metadata":{"name":"fabrik-webhook"},"status":{"conditions":[{"type":"Ready","status":"{{{ready}}}","message":"the issuer is away"}]}}""";
 
     public static Reading<ServedCertificate> Served(CertificateFacts certificate, string? untrusted = null) => Reading.Of(new ServedCertificate(certificate, "presented by here:443", untrusted));
 

@@ -13,7 +13,7 @@ public sealed class InitTests
         await using var cluster = await InstallTests.WithStorageAsync();
         var path = Path.Combine(cluster.Home, "fabrik.yaml");
 
-        (await cluster.FabrikAsync("init", "--file", path, "--opt-in", "ci", "--profile", "dev")).Code.ShouldBe(0);
+        (await cluster.FabrikAsync("init", "--file", path, "--opt-in", "ci", "--profile", "dev", "--certificates", "own")).Code.ShouldBe(0);
         var again = await cluster.FabrikAsync("init", "--file", path);
 
         var settings = InstallSettings.Parse(Manifest.Read(await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken))[0]);
@@ -21,6 +21,7 @@ public sealed class InitTests
         settings.Namespaces.ShouldBe(["ci"]);
         settings.ProviderKeys.ShouldBeEmpty();
         settings.Monitoring.ShouldBeFalse();
+        settings.Certificates.ShouldBe("own");
         again.Code.ShouldBe(1);
         again.Error.ShouldContain("FAB-1118");
     }
@@ -55,6 +56,7 @@ public sealed class InitTests
     [InlineData("profile: large", "dev, prod")]
     [InlineData("colour: red", "colour is not known")]
     [InlineData("monitoring: maybe", "true or false")]
+    [InlineData("certificates: vault", "auto, own, cert-manager")]
     [InlineData("namespaces: ci", "a list of names")]
     [InlineData("providerKeys: { openai: sk-123 }", "env or file")]
     [InlineData("providerKeys: { openai: { env: A, file: b } }", "never the key itself")]

@@ -20,8 +20,29 @@ public sealed class KustomizationTests : IDisposable
         var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(TestData.Checkout, "manifests/overlays", overlay)}");
         code.ShouldBe(0, error);
 
+        Alike(ShippedManifests.Overlay(overlay), output);
+    }
+
+    [Theory]
+    [InlineData("dev")]
+    [InlineData("prod")]
+    public async Task With_cert_manager_an_overlay_is_rendered_as_kubectl_renders_it_with_the_component_over_it(string profile)
+    {
+        var kubectl = new KubectlProcess(home, "/dev/null");
+        if (await kubectl.MissingAsync() is { } reason) Assert.Skip(reason);
+        Directory.CreateSymbolicLink(Path.Combine(home, "manifests"), Path.Combine(TestData.Checkout, "manifests"));
+        Directory.CreateDirectory(Path.Combine(home, "own"));
+        await File.WriteAllTextAsync(Path.Combine(home, "own", "kustomization.yaml"), $"resources: [../manifests/overlays/{profile}]\ncomponents: [../manifests/components/cert-manager]", TestContext.Current.CancellationToken);
+        var (code, output, error) = await kubectl.RunAsync($"kustomize {Path.Combine(home, "own")}");
+        code.ShouldBe(0, error);
+
+        Alike(ShippedManifests.For(new InstallSettings { Profile = profile, Certificates = InstallSettings.CertManager }), output);
+    }
+
+    private static void Alike(IEnumerable<JsonObject> items, string output)
+    {
         var expected = Manifest.Read(output).ToDictionary(Kustomization.Key, StringComparer.Ordinal);
-        var rendered = ShippedManifests.Overlay(overlay).ToDictionary(Kustomization.Key, StringComparer.Ordinal);
+        var rendered = items.ToDictionary(Kustomization.Key, StringComparer.Ordinal);
 
         expected.ShouldNotBeEmpty();
         rendered.Keys.Order(StringComparer.Ordinal).ShouldBe(expected.Keys.Order(StringComparer.Ordinal));

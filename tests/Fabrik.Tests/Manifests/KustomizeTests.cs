@@ -9,9 +9,10 @@ namespace Fabrik.Tests.Manifests;
 public sealed class KustomizeTests(InstalledFixture cluster)
 {
     /// <summary>What the configuration may use: what <c>fabrik install</c> puts together itself, so that both come to the same.</summary>
-    private static readonly string[] Features = ["apiVersion", "kind", "resources", "images", "replicas", "patches", "labels", "configurations"];
+    private static readonly string[] Features = ["apiVersion", "kind", "resources", "images", "replicas", "patches", "labels", "configurations", "components"];
 
-    public static TheoryData<string> All => [.. ManifestFiles.Kustomizations.Where(one => one != "crds")];
+    /// <summary>A component is nothing by itself.</summary>
+    public static TheoryData<string> All => [.. ManifestFiles.Kustomizations.Where(one => one != "crds" && !one.StartsWith("components/", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(All))]
