@@ -100,6 +100,8 @@ public sealed class FabrikFaultTests(HealthyFabrik fabrik) : IClassFixture<Healt
             await RunAsync("DELETE FROM schema_version WHERE number = 9999");
         }
 
+        await Wait.UntilAsync("the schema to be forgotten, for the tests that come after", async () => !(await fabrik.CheckAsync("--category", "database")).With("failed").Any(), TimeSpan.FromSeconds(60));
+
         async Task RunAsync(string text)
         {
             await using var command = database.CreateCommand();
