@@ -69,7 +69,16 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         if (await client.FindAsync(Kinds.StatefulSet, Names.SystemNamespace, Names.Objects.Control, cancel) is not null)
             throw new InvalidOperationException($"Fabrik is installed in the cluster that {Names.Variables.EndToEndKubeconfig} names, and these tests put their own in its place. Next: fabrik uninstall, or name another cluster");
         foreach (var name in (string[])[Names.SystemNamespace, Names.GatewayNamespace])
+        {
+            // What fabrik uninstall --keep-data has left is somebody's too.
+            await foreach (var claim in client.ListAsync(Kinds.PersistentVolumeClaim, name, cancel))
+            {
+                if (claim.DeletionTimestamp is null)
+                    throw new InvalidOperationException($"volume claim {claim.Key} of an earlier installation is in the cluster that {Names.Variables.EndToEndKubeconfig} names, and these tests would delete it. Next: fabrik uninstall without --keep-data, or name another cluster");
+            }
+
             await Wait.UntilAsync($"namespace {name} to go", async () => (await client.FindAsync(Kinds.Namespace, null, name, cancel))?.Json.Text("status", "phase") != "Terminating", TimeSpan.FromMinutes(3));
+        }
     }
 
     /// <summary>A control plane alone gets a node that plays Pods; where there are nodes, the scheduler may ask their kubelets what Pods use.</summary>
