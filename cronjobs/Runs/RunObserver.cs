@@ -25,8 +25,6 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     private const string PodEvents = "involvedObject.kind=Pod,reason!=Pulling,reason!=Pulled,reason!=Created,reason!=Killing,reason!=Unhealthy";
     private const string JobEvents = "involvedObject.kind=Job";
 
-    // Read at once, so that a wrong file is found at start.
-    private readonly AssignmentKeys? keys = Read(options.AssignmentKeyFile);
     private readonly Lock gate = new();
     private Session? session;
 
@@ -37,8 +35,8 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     public (IReadOnlyCollection<KubeObject> Jobs, IReadOnlyCollection<KubeObject> Namespaces)? Known =>
         session is { } running && Synchronised ? ([.. running.Jobs.Items.Values], [.. running.Namespaces.Items.Values]) : null;
 
-    /// <summary>What the webhook signs with; null where none are given.</summary>
-    public AssignmentKeys? Keys => keys;
+    /// <summary>What the webhook signs with; null where none are given. Read at once, so that a wrong file is found at start.</summary>
+    public AssignmentKeys? Keys { get; } = Read(options.AssignmentKeyFile);
 
     private static AssignmentKeys? Read(string? file)
     {
@@ -56,8 +54,8 @@ public sealed partial class RunObserver(CronJobsOptions options, KubernetesClien
     /// <summary>Observes until cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
-        if (keys is null) Log.NoKeys(logger);
-        var ledger = new RunLedger(job => keys is null ? null : AssignedReader.Read(job, keys));
+        if (Keys is null) Log.NoKeys(logger);
+        var ledger = new RunLedger(job => Keys is null ? null : AssignedReader.Read(job, Keys));
         var known = store.Load();
         foreach (var evidence in known) ledger.Restore(evidence, clock.GetUtcNow());
         Log.Restored(logger, known.Count);

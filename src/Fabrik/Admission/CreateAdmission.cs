@@ -33,12 +33,13 @@ internal static class CreateAdmission
         job.AcceptAsOriginal();
         job.TakesRunToken = isInGateway && RunIdentity.IsTaken(job);
         if (isSecured) snapshot.Runs.Put(job, facts);
-        if (asksToResume) ResumeVolume.Put(job, RunId(request, snapshot), snapshot.Runs.Group);
+        var runId = RunId(request, snapshot);
+        if (asksToResume) ResumeVolume.Put(job, runId, snapshot.Runs.Group);
 
-        var draw = isOptimised && !isUnknown ? Assign(request, job, snapshot, facts, staleness) : null;
+        var draw = isOptimised && !isUnknown ? Assign(request, runId, job, snapshot, facts, staleness) : null;
         if (isSecured) snapshot.Runs.PutTtl(job, facts);
         var reason = Reason(isOptimised, isInGateway, isUnknown, copied is not null, draw is not null);
-        if (draw is null && (job.TakesRunToken || isSecured || job.Resume is not null)) draw = New(request, snapshot, facts, Arm.Unassigned);
+        if (draw is null && (job.TakesRunToken || isSecured || job.Resume is not null)) draw = New(request, runId, snapshot, facts, Arm.Unassigned);
         if (draw is not null)
         {
             if (isInGateway && !RunIdentity.Put(job, draw, facts, snapshot.Gateway!, request.IsDryRun, now)) draw.Skipped ??= AdmissionReasons.OwnCredentials;
@@ -73,10 +74,10 @@ internal static class CreateAdmission
     /// Null where the snapshot is too old to say. While it is too old for arms but not for applied changes, only what comes of those is recorded
     /// (applied, and holdout beside it): Jobs that would have been in an experiment, or in none, stay unassigned, so no experiment gains a run.
     /// </summary>
-    private static Draw? Assign(in ReviewRequest request, JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, TimeSpan staleness)
+    private static Draw? Assign(in ReviewRequest request, string runId, JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, TimeSpan staleness)
     {
         if (staleness > AdmissionSnapshot.AppliedFreshFor) return null;
-        var draw = New(request, snapshot, facts, Arm.None);
+        var draw = New(request, runId, snapshot, facts, Arm.None);
         if (AssignmentBuckets.IsHoldout(draw.Bucket))
         {
             draw.Arm = Arm.Holdout;
@@ -103,24 +104,21 @@ internal static class CreateAdmission
         return draw;
     }
 
-    private static byte[] RunId(in ReviewRequest request, AdmissionSnapshot snapshot)
+    private static string RunId(in ReviewRequest request, AdmissionSnapshot snapshot)
     {
-        var runId = new byte[Assignment.RunIdLength];
+        Span<byte> runId = stackalloc byte[Assignment.RunIdLength];
         snapshot.Keys.RunId(request.Unit, runId);
-        return runId;
+        return System.Text.Encoding.ASCII.GetString(runId);
     }
 
-    private static Draw New(in ReviewRequest request, AdmissionSnapshot snapshot, NamespaceFacts facts, Arm arm)
+    private static Draw New(in ReviewRequest request, string runId, AdmissionSnapshot snapshot, NamespaceFacts facts, Arm arm) => new()
     {
-        return new Draw
-        {
-            Unit = System.Text.Encoding.UTF8.GetString(request.Unit),
-            Namespace = facts.Name,
-            RunId = System.Text.Encoding.ASCII.GetString(RunId(request, snapshot)),
-            Bucket = AssignmentBuckets.Bucket(snapshot.Salt, request.Unit),
-            Arm = arm,
-        };
-    }
+        Unit = System.Text.Encoding.UTF8.GetString(request.Unit),
+        Namespace = facts.Name,
+        RunId = runId,
+        Bucket = AssignmentBuckets.Bucket(snapshot.Salt, request.Unit),
+        Arm = arm,
+    };
 
     /// <returns>Whether the Job could have got the change that its bucket goes on without.</returns>
     private static bool Apply(JobDraft job, AdmissionSnapshot snapshot, NamespaceFacts facts, Draw draw, CompiledChange? heldBack)

@@ -24,16 +24,16 @@ internal static class ResumeVolume
     private static readonly string[] Above = ["/fabrik", ""];
 
     /// <summary>Whole, or not at all: then <see cref="JobDraft.ResumeNotice"/> says why.</summary>
-    /// <param name="runId">Of the Job; ASCII.</param>
+    /// <param name="runId">Of the Job.</param>
     /// <param name="group">That the volume belongs to where the Job says none, as JSON.</param>
-    public static void Put(JobDraft job, ReadOnlySpan<byte> runId, byte[] group)
+    public static void Put(JobDraft job, string runId, byte[] group)
     {
         if (job.AnnotationsElement.Member(Utf8Names.Resume).Text() is not { } size) return;
         job.ResumeNotice = Obstacle(job, size);
         if (job.ResumeNotice is not null) return;
         job.Resume = Json.String(size);
         var safety = job.Safety;
-        job.Set(safety.Resume, Encoding.ASCII.GetBytes($$$"""{"name":"{{{Names.Objects.ResumeVolume}}}","persistentVolumeClaim":{"claimName":"{{{ResumeClaims.NameOf(Encoding.ASCII.GetString(runId))}}}"}}"""));
+        job.Set(safety.Resume, Encoding.ASCII.GetBytes($$$"""{"name":"{{{Names.Objects.ResumeVolume}}}","persistentVolumeClaim":{"claimName":"{{{ResumeClaims.NameOf(runId)}}}"}}"""));
         Behind(safety.Resume, safety.Volume);
         foreach (var container in job.Containers)
         {
