@@ -76,10 +76,9 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
 
     private static RunEnd Failed(KubeObject job, List<KubeObject> pods)
     {
-        var condition = job.Json.List("status", "conditions").FirstOrDefault(one => one.Text("type") == "Failed");
         var terminated = pods.OrderBy(pod => pod.CreationTimestamp).SelectMany(pod => pod.Json.List("status", "containerStatuses")).Select(status => status.At("state", "terminated")).LastOrDefault(state => state.ValueKind == JsonValueKind.Object && state.Number("exitCode") != 0);
         var code = terminated.ValueKind == JsonValueKind.Object ? terminated.Number("exitCode") : 1;
-        var reason = terminated.Text("reason") is { } word and not "Error" ? word : condition.Text("reason");
+        var reason = terminated.Text("reason") is { } word and not "Error" ? word : job.Json.Condition("Failed")?.Text("reason");
         return new RunEnd(job, code is > 0 and < 256 ? code : 1, reason);
     }
 
@@ -133,8 +132,7 @@ public sealed class RunFollower(KubernetesClient cluster, KubeObject job, Termin
     /// <param name="pod">As the API server has it.</param>
     public static (string State, string Text)? Waiting(JsonElement pod)
     {
-        foreach (var condition in pod.List("status", "conditions"))
-            if (condition.Text("type") == "PodScheduled" && condition.Text("status") == "False") return ("unscheduled", $"no node yet: {condition.Text("message")}");
+        if (pod.Condition("PodScheduled") is { } scheduled && scheduled.Text("status") == "False") return ("unscheduled", $"no node yet: {scheduled.Text("message")}");
         foreach (var container in pod.List("status", "initContainerStatuses").Concat(pod.List("status", "containerStatuses")))
         {
             if (container.Text("state", "waiting", "reason") is not { } reason) continue;

@@ -37,7 +37,7 @@ internal sealed class Applier(KubernetesClient cluster, bool dryRun)
         while (true)
         {
             var found = await cluster.GetAsync(Kinds.CustomResourceDefinition, null, definition, ct);
-            if (found.Json.List("status", "conditions").Any(condition => condition.Text("type") == "Established" && condition.Text("status") == "True")) return;
+            if (found.Json.Holds("Established")) return;
             await Task.Delay(Pause, clock, ct);
         }
     }

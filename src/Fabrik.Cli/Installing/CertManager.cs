@@ -149,7 +149,7 @@ internal sealed class CertManager(KubernetesClient cluster, Applier applier, Clu
     /// <summary>Null where it is Ready as it is asked for now; else why not.</summary>
     private static string? Lacking(KubeObject found)
     {
-        var ready = found.Json.List("status", "conditions").FirstOrDefault(condition => condition.Text("type") == "Ready");
+        var ready = found.Json.Condition("Ready") ?? default;
         if (ready.Text("status") == "True" && (ready.Whole("observedGeneration") ?? long.MaxValue) >= (found.Json.Whole("metadata", "generation") ?? 0)) return null;
         return ready.Text("message") ?? ready.Text("reason") ?? "it has no condition Ready; is cert-manager's controller running?";
     }

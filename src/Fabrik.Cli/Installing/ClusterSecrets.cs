@@ -16,6 +16,8 @@ internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider cloc
 {
     private const int Attempts = 5;
 
+    private static readonly (Place Place, string Secret)[] Leafs = [(Place.WebhookLeaf, Names.Objects.WebhookTlsSecret), (Place.ApiLeaf, Names.Objects.ApiTlsSecret)];
+
     /// <param name="injected">cert-manager makes the certificates: its authority is published, as far as it has written it.</param>
     /// <returns>The authorities' certificates, PEM: who is to be trusted; "" where that is not known yet.</returns>
     public async Task<string> FillAsync(bool injected, CancellationToken ct)
@@ -56,7 +58,7 @@ internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider cloc
         var authority = await EnsureAsync(system, Names.Objects.AuthoritySecret, secret => secret.Data(Keys.Authority) is not null && secret.Data(Keys.AuthorityKey) is not null ? null : Authority(secret, served, times), ct);
         var signing = new IssuedCertificate(authority.Data(Keys.Authority)!, authority.Data(Keys.AuthorityKey)!);
         var trusted = signing.Certificate + (authority.Data(Keys.Old) ?? "");
-        foreach (var (place, name) in new[] { (Place.WebhookLeaf, Names.Objects.WebhookTlsSecret), (Place.ApiLeaf, Names.Objects.ApiTlsSecret) })
+        foreach (var (place, name) in Leafs)
             await EnsureAsync(system, name, secret => IsGood(secret, trusted) ? null : Pair(Keys.Leaf, Keys.LeafKey, Issuing.Leaf(signing, NamesOf(place), clock.GetUtcNow(), times)), ct);
         return trusted;
     }
@@ -65,7 +67,7 @@ internal sealed class ClusterSecrets(KubernetesClient cluster, TimeProvider cloc
     private async Task<CertificateState> ServedAsync(CancellationToken ct)
     {
         var state = CertificateState.Nothing.Places;
-        foreach (var (place, name) in new[] { (Place.WebhookLeaf, Names.Objects.WebhookTlsSecret), (Place.ApiLeaf, Names.Objects.ApiTlsSecret) })
+        foreach (var (place, name) in Leafs)
             state = state.SetItem(place, Held.Of((Keys.Leaf, (await cluster.GetAsync(Kinds.Secret, Names.SystemNamespace, name, ct)).Data(Keys.Leaf) ?? "")));
         if (await cluster.FindAsync(Kinds.MutatingWebhookConfiguration, null, Names.Objects.WebhookConfiguration, ct) is { } registration)
             state = state.SetItem(Place.Registration, Held.Of(("caBundle", string.Concat(registration.Bundles().Distinct(StringComparer.Ordinal)))));

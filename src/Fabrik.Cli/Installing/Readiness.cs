@@ -53,8 +53,7 @@ internal sealed class Readiness(KubernetesClient cluster, TimeProvider clock)
         var found = new List<string>();
         await foreach (var pod in cluster.ListAsync(Kinds.Pod, ns, ct, new ListOptions { LabelSelector = $"{Names.Labels.Name}={name}" }))
         {
-            foreach (var condition in pod.Json.List("status", "conditions"))
-                if (condition.Text("type") == "PodScheduled" && condition.Text("status") == "False" && condition.Text("message") is { } message) found.Add($"{pod.Name}: {message}");
+            if (pod.Json.Condition("PodScheduled") is { } scheduled && scheduled.Text("status") == "False" && scheduled.Text("message") is { } message) found.Add($"{pod.Name}: {message}");
             foreach (var container in pod.Json.List("status", "containerStatuses"))
             {
                 if (container.Text("state", "waiting", "reason") is { } reason && reason is not ("ContainerCreating" or "PodInitializing"))

@@ -76,7 +76,7 @@ internal sealed record PodView(string Uid, string Name, string Phase, bool Delet
             if (container.Time("state", "terminated", "finishedAt") is { } end && end > finished) finished = end;
         }
 
-        var ready = status.List("conditions").Any(condition => condition.Text("type") == "Ready" && condition.Text("status") == "True");
+        var ready = pod.Json.Holds("Ready");
         return new PodView(
             pod.Uid ?? "", pod.Name, status.Text("phase") ?? "Pending", deleted || pod.DeletionTimestamp is not null, gone, ready, restarts,
             finished, int.TryParse(pod.Annotation(IndexAnnotation), out var index) ? index : null);

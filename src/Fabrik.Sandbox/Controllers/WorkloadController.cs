@@ -272,7 +272,7 @@ internal sealed class WorkloadController
     private static bool Ready(KubeObject pod) => ReadySince(pod) is not null && pod.DeletionTimestamp is null;
 
     private static DateTimeOffset? ReadySince(KubeObject pod) =>
-        pod.Json.List("status", "conditions").Where(condition => condition.Text("type") == "Ready" && condition.Text("status") == "True").Select(condition => condition.Time("lastTransitionTime") ?? DateTimeOffset.MinValue).Select(time => (DateTimeOffset?)time).FirstOrDefault();
+        pod.Json.Holds("Ready") ? pod.Json.Condition("Ready")?.Time("lastTransitionTime") ?? DateTimeOffset.MinValue : null;
 
     /// <summary>A number, or a share of the replicas, rounded as the strategy says.</summary>
     private static int Allowance(JsonElement value, int replicas, bool up)

@@ -190,8 +190,7 @@ public sealed class SimulatedNode : IDisposable
 
     private async Task UnschedulableAsync(KubeObject pod, string message, CancellationToken ct)
     {
-        var told = pod.Json.List("status", "conditions").Any(condition => condition.Text("type") == "PodScheduled" && condition.Text("message") == message);
-        if (told) return;
+        if (pod.Json.Condition("PodScheduled")?.Text("message") == message) return;
         var condition = new JsonObject
         {
             ["lastProbeTime"] = null,
