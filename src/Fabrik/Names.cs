@@ -125,6 +125,9 @@ public static class Names
         /// <summary>On the control plane's StatefulSet, written by whoever installs: the schema of the control database that its version knows.</summary>
         public const string DatabaseSchema = "fabrik.dev/database-schema";
 
+        /// <summary>Beside it: how it was installed, as JSON, for an upgrade that is told nothing else.</summary>
+        public const string InstallSettings = "fabrik.dev/install-settings";
+
         /// <summary>On a Secret with a certificate, by a person, any value: it is made anew; written away when that is done.</summary>
         public const string Rotate = "fabrik.dev/rotate";
 

@@ -53,9 +53,8 @@ public static class InitCommand
         using var cluster = new KubernetesClient(ClusterConfig.FromKubeconfig(parsed.GetValue(globals.Kubeconfig), context), clock);
         var version = await cluster.GetRawAsync(Names.Paths.Version, cancel);
         terminal.Error.WriteLine($"{context}: Kubernetes {version.Text("gitVersion")} at {cluster.Config.Server}");
-        var nodes = 0;
-        await foreach (var _ in cluster.ListAsync(Kinds.Node, null, cancel)) nodes++;
-        var profile = parsed.GetValue(Profile) ?? Ask(terminal, $"Profile, dev (one of each, for a small machine) or prod (replicas on several nodes); there {(nodes == 1 ? "is 1 node" : $"are {nodes} nodes")}", nodes < 2 ? "dev" : "prod");
+        var nodes = await cluster.ListAsync(Kinds.Node, null, cancel).CountAsync(cancel);
+        var profile = parsed.GetValue(Profile) ?? Ask(terminal, $"Profile, dev (one of each, for a small machine) or prod (replicas on several nodes); there {(nodes == 1 ? "is 1 node" : $"are {nodes} nodes")}", InstallSettings.ProfileFor(nodes));
         var classes = new List<string>();
         await foreach (var one in cluster.ListAsync(Kinds.StorageClass, null, cancel)) classes.Add(one.Name);
         var storage = parsed.GetValue(StorageClass) ?? (classes.Count > 1 ? Ask(terminal, $"Storage class of Fabrik's volumes, of {string.Join(", ", classes)}; empty for the cluster's default", "") : null);

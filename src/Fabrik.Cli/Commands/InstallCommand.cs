@@ -45,20 +45,23 @@ public static class InstallCommand
 
     private static async Task RunAsync(ParseResult parsed, GlobalOptions globals, Terminal terminal, TimeProvider clock, bool upgrade, CancellationToken cancel)
     {
-        var settings = Settings(parsed);
-        foreach (var (name, source) in settings.ProviderKeys) ClusterSecrets.ProviderKey(name, source, terminal);
+        var path = parsed.GetValue(FileOption) ?? (File.Exists(InstallSettings.DefaultFile) ? InstallSettings.DefaultFile : null);
+        var file = path is null ? null : Read(path);
+        foreach (var (name, source) in file?.ProviderKeys ?? new Dictionary<string, KeySource>()) ClusterSecrets.ProviderKey(name, source, terminal);
         if (parsed.GetValue(Timeout) <= 0) throw new CommandException(ExitCode.Usage, "FAB-1106", "--timeout must be above 0", "it is a number of seconds", "give a number such as 300");
         var options = new InstallOptions { DryRun = parsed.GetValue(DryRun), Wait = parsed.GetValue(Wait), Timeout = TimeSpan.FromSeconds(parsed.GetValue(Timeout)), Rolling = upgrade };
-        using var cluster = new KubernetesClient(ClusterConfig.FromKubeconfig(parsed.GetValue(globals.Kubeconfig), parsed.GetValue(globals.Context) ?? settings.Context), clock);
+        using var cluster = new KubernetesClient(ClusterConfig.FromKubeconfig(parsed.GetValue(globals.Kubeconfig), parsed.GetValue(globals.Context) ?? file?.Context), clock);
         var steps = new Steps(terminal, clock);
+        var installed = await InstalledVersion.ReadAsync(cluster, cancel);
+        var settings = With(parsed, file ?? installed?.Settings ?? new InstallSettings { Profile = parsed.GetValue(Profile) ?? InstallSettings.ProfileFor(await cluster.ListAsync(Kinds.Node, null, cancel).CountAsync(cancel)) });
+        if (path is null) steps.Note($"{(installed?.Settings is null ? "" : "settings as it was installed: ")}{settings}");
         var certificates = CertificateChoice.Of(settings.Certificates, await CertificateFindings.ReadAsync(cluster, cancel));
         var items = ShippedManifests.For(settings with { Certificates = certificates is { IsCertManager: true, Foreign: false } ? InstallSettings.CertManager : InstallSettings.Own });
         await new Preflight(cluster, settings, certificates, items, steps).RunAsync(cancel);
-        var installed = await InstalledVersion.ReadAsync(cluster, cancel);
         if (upgrade && installed is null)
             throw new CommandException(ExitCode.NotFound, "FAB-1107", "there is no Fabrik in this cluster to upgrade", $"StatefulSet {Names.SystemNamespace}/{Names.Objects.Control} is not there", "fabrik install");
         InstalledVersion.RefuseDowngrade(installed);
-        InstalledVersion.Mark(items);
+        InstalledVersion.Mark(items, settings);
         if (upgrade) steps.Note($"from {installed!.Tag} to {InstalledVersion.Own}");
         await new Installer(cluster, settings, certificates, options, terminal, steps, clock).RunAsync(items, cancel);
         terminal.Out.WriteLine(options.DryRun
@@ -67,20 +70,16 @@ public static class InstallCommand
         terminal.Error.WriteLine(options.DryRun ? $"next: fabrik {(upgrade ? "upgrade" : "install")}" : $"next: fabrik run --image busybox -n {(settings.Namespaces.Count > 0 ? settings.Namespaces[0] : Names.RunsNamespace)} -- echo hello");
     }
 
-    private static InstallSettings Settings(ParseResult parsed)
+    /// <summary>What is said on the command line goes before the file, or where there is none before what was installed.</summary>
+    private static InstallSettings With(ParseResult parsed, InstallSettings settings) => settings with
     {
-        var path = parsed.GetValue(FileOption) ?? (File.Exists(InstallSettings.DefaultFile) ? InstallSettings.DefaultFile : null);
-        var settings = path is null ? new InstallSettings() : Read(path);
-        return settings with
-        {
-            Profile = parsed.GetValue(Profile) ?? settings.Profile,
-            StorageClass = parsed.GetValue(StorageClass) ?? settings.StorageClass,
-            Registry = parsed.GetValue(Registry)?.TrimEnd('/') ?? settings.Registry,
-            Monitoring = settings.Monitoring || parsed.GetValue(Monitoring),
-            Certificates = parsed.GetValue(Certificates) ?? settings.Certificates,
-            Namespaces = [.. settings.Namespaces.Union(parsed.GetValue(OptIn) ?? [], StringComparer.Ordinal)],
-        };
-    }
+        Profile = parsed.GetValue(Profile) ?? settings.Profile,
+        StorageClass = parsed.GetValue(StorageClass) ?? settings.StorageClass,
+        Registry = parsed.GetValue(Registry)?.TrimEnd('/') ?? settings.Registry,
+        Monitoring = settings.Monitoring || parsed.GetValue(Monitoring),
+        Certificates = parsed.GetValue(Certificates) ?? settings.Certificates,
+        Namespaces = [.. settings.Namespaces.Union(parsed.GetValue(OptIn) ?? [], StringComparer.Ordinal)],
+    };
 
     internal static InstallSettings Read(string path)
     {

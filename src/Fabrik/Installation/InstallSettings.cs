@@ -12,7 +12,8 @@ public sealed record InstallSettings
 {
     public const string DefaultFile = "fabrik.yaml";
     public const string DefaultProfile = "prod";
-    public static readonly IReadOnlyList<string> Profiles = ["dev", "prod"];
+    private const string SmallProfile = "dev";
+    public static readonly IReadOnlyList<string> Profiles = [SmallProfile, DefaultProfile];
 
     /// <summary>Values of <see cref="Certificates"/>.</summary>
     public const string Auto = "auto", Own = "own", CertManager = "cert-manager";
@@ -43,6 +44,16 @@ public sealed record InstallSettings
 
     /// <summary>By the name that the gateway's configuration has.</summary>
     public IReadOnlyDictionary<string, KeySource> ProviderKeys { get; init; } = new Dictionary<string, KeySource>(StringComparer.Ordinal);
+
+    /// <summary>Where nobody has said it.</summary>
+    /// <param name="nodes">Of the cluster; none where a sandbox plays one.</param>
+    public static string ProfileFor(int nodes) => nodes < 2 ? SmallProfile : DefaultProfile;
+
+    /// <summary>
+    /// What an upgrade goes on with: all that an object of the installation depends on. Not the context, which is of one person's kubeconfig; not what the cluster itself remembers, the
+    /// namespaces that are opted in, the keys of providers and who keeps the certificates.
+    /// </summary>
+    public InstallSettings Remembered() => new() { Profile = Profile, StorageClass = StorageClass, Registry = Registry, Monitoring = Monitoring };
 
     /// <exception cref="FormatException">What is wrong with which field.</exception>
     public static InstallSettings Parse(JsonObject document)
@@ -79,6 +90,10 @@ public sealed record InstallSettings
             },
         };
     }
+
+    /// <summary>What <see cref="Remembered"/> keeps, for people: "profile dev, images of registry.example".</summary>
+    public override string ToString() =>
+        $"profile {Profile}{(StorageClass is null ? "" : $", storage class {StorageClass}")}{(Registry is null ? "" : $", images of {Registry}")}{(Monitoring ? ", with monitoring" : "")}";
 
     public JsonObject ToJson()
     {

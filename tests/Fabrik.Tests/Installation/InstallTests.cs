@@ -154,6 +154,47 @@ public sealed class InstallTests
     }
 
     [Fact]
+    public async Task An_upgrade_that_is_told_nothing_goes_on_with_what_was_installed_and_does_as_it_is_told_else()
+    {
+        await using var cluster = await WithStorageAsync();
+        Assert.SkipUnless(cluster.Played, "on nodes, images of these registries would be waited for");
+        (await cluster.FabrikAsync("install", "--profile", "prod", "--registry", "one.example/fabrik", "--storage-class", "fabrik-local", "--wait", "false")).Code.ShouldBe(0);
+        var whole = await WebhookAsync();
+
+        var untold = await cluster.FabrikAsync("upgrade", "--wait", "false");
+        untold.Code.ShouldBe(0, untold.Error);
+        untold.Error.ShouldContain("settings as it was installed: profile prod, storage class fabrik-local, images of one.example/fabrik");
+        (await WebhookAsync()).ShouldBe(whole);
+        whole.ShouldBe((3, "one.example/fabrik/fabrik-webhook:0.1.0"));
+
+        (await cluster.FabrikAsync("install", "--registry", "two.example", "--wait", "false")).Code.ShouldBe(0);
+        (await WebhookAsync()).ShouldBe((3, "two.example/fabrik-webhook:0.1.0"));
+
+        var settings = Path.Combine(cluster.Home, "fabrik.yaml");
+        await File.WriteAllTextAsync(settings, "profile: dev", None);
+        var file = await cluster.FabrikAsync("upgrade", "--file", settings, "--wait", "false");
+        file.Error.ShouldNotContain("settings as it was installed");
+        (await WebhookAsync()).ShouldBe((1, "ghcr.io/fabrik-dev/fabrik-webhook:0.1.0"));
+
+        async Task<(double? Replicas, string? Image)> WebhookAsync()
+        {
+            var webhook = await cluster.Client.GetAsync(Kinds.Deployment, Names.SystemNamespace, Names.Objects.Webhook, None);
+            return (webhook.Json.Number("spec", "replicas"), webhook.Json.List("spec", "template", "spec", "containers").Single().Text("image"));
+        }
+    }
+
+    [Fact]
+    public async Task A_cluster_of_one_node_gets_one_of_each_where_nobody_says_else()
+    {
+        await using var cluster = await WithStorageAsync();
+        Assert.SkipUnless(cluster.Played, "this cluster has nodes of its own");
+
+        (await cluster.FabrikAsync("install", "--dry-run")).Error.ShouldContain("  profile dev\n");
+        foreach (var name in (string[])["one", "two"]) await cluster.Client.CreateAsync(Kinds.Node, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["metadata"] = new JsonObject { ["name"] = name } }, None);
+        (await cluster.FabrikAsync("install", "--dry-run")).Error.ShouldContain("  profile prod\n");
+    }
+
+    [Fact]
     public async Task There_is_nothing_to_upgrade_where_nothing_is_installed()
     {
         await using var cluster = await WithStorageAsync();
