@@ -24,6 +24,7 @@ public static class WebhookEnvironment
         GateImage = Image(variable, Names.Variables.GateImage) ?? Names.Images.Gate,
         Port = Number(variable, Names.Variables.WebhookPort, 65535) ?? WebhookOptions.DefaultPort,
         MetricsPort = Number(variable, Names.Variables.MetricsPort, 65535),
+        WarmUp = WebhookOptions.DefaultWarmUp,
         DrainGrace = Number(variable, Names.Variables.DrainSeconds, 25) is { } seconds ? TimeSpan.FromSeconds(seconds) : WebhookOptions.DefaultDrainGrace,
     };
 

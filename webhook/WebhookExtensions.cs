@@ -29,10 +29,12 @@ public static class WebhookExtensions
         services.AddSingleton<SigningKeys>();
         services.AddSingleton<SnapshotKeeper>();
         services.AddSingleton<WebhookMetrics>();
+        services.AddSingleton<WarmUp>();
         services.AddSingleton<ReviewEndpoint>();
         services.AddSingleton(provider => new Drain(options.DrainGrace, options.Clock, provider.GetRequiredService<ILogger<Drain>>()));
         services.AddHostedService(provider => provider.GetRequiredService<SnapshotKeeper>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        services.AddHostedService(provider => provider.GetRequiredService<WarmUp>());
         if (options.TlsSecret is not null)
         {
             services.AddSingleton<CertificateWatch>();

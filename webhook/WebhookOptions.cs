@@ -8,6 +8,9 @@ public sealed record WebhookOptions
     public const int DefaultPort = 9443;
     public static readonly TimeSpan DefaultDrainGrace = TimeSpan.FromSeconds(5);
 
+    /// <summary>Of a process: some hundreds of reviews on half a core, and no start is later than two seconds for it.</summary>
+    public static readonly TimeSpan DefaultWarmUp = TimeSpan.FromSeconds(1);
+
     /// <summary>Where changes, policy and namespaces are watched.</summary>
     public required ClusterConfig Cluster { get; init; }
 
@@ -46,6 +49,9 @@ public sealed record WebhookOptions
 
     /// <summary>How long requests are still taken after readiness has gone, so that every caller has seen it.</summary>
     public TimeSpan DrainGrace { get; init; } = DefaultDrainGrace;
+
+    /// <summary>How long this replica reviews Jobs of its own before it says that it is ready. Zero where nobody waits for its first answers.</summary>
+    public TimeSpan WarmUp { get; init; }
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }

@@ -1,6 +1,7 @@
 using Fabrik.Kubernetes.Serving;
 using Fabrik.Metrics;
 using Fabrik.Webhook.Certificates;
+using Fabrik.Webhook.Reviews;
 using Fabrik.Webhook.Snapshots;
 
 namespace Fabrik.Webhook.Hosting;
@@ -39,5 +40,7 @@ internal static class HealthEndpoints
         {
             yield return $"waits for tls.crt and tls.key in {services.GetRequiredService<WebhookOptions>().TlsDirectory}";
         }
+
+        if (!services.GetRequiredService<WarmUp>().IsDone) yield return "warms up";
     }
 }

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Connections;
 namespace Fabrik.Webhook.Reviews;
 
 /// <summary>One AdmissionReview in, one out. Whatever happens the answer is never a 500 and never a refusal of the Job.</summary>
-internal sealed partial class ReviewEndpoint(SnapshotKeeper snapshots, WebhookMetrics metrics, Drain drain, WebhookOptions options, ILogger<ReviewEndpoint> logger)
+internal sealed partial class ReviewEndpoint(SnapshotKeeper snapshots, WebhookMetrics metrics, Drain drain, WarmUp warmUp, WebhookOptions options, ILogger<ReviewEndpoint> logger)
 {
     /// <summary>What an API server accepts in a request; no review is larger by much.</summary>
     public const int MaximumBody = JobAdmission.MaximumRequest;
@@ -91,6 +91,7 @@ internal sealed partial class ReviewEndpoint(SnapshotKeeper snapshots, WebhookMe
         answer.Written.Span.CopyTo(writer.GetSpan(answer.Written.Length));
         writer.Advance(answer.Written.Length);
         await writer.FlushAsync();
+        if (warmUp.IsOwn(context.Request)) return;
         metrics.Reviewed(outcome, options.Clock.GetElapsedTime(started));
         if (AdmissionReasons.IsDoubt(outcome.Reason) && occasionally.May(outcome.Reason, out var before)) Log.Doubt(logger, outcome.Operation, outcome.Reason, before);
     }

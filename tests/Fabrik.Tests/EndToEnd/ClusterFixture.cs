@@ -20,7 +20,7 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     public const string Collection = "cluster";
 
     private readonly string directory = Directory.CreateTempSubdirectory("fabrik-e2e-").FullName;
-    private readonly List<string> namespaces = [];
+    private readonly List<(string Name, string? Test)> namespaces = [];
     private SandboxRun? sandbox;
     private readonly CancellationTokenSource stopping = new();
     private FabrikProcesses? processes;
@@ -122,6 +122,15 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
 
     public async Task<string> NamespaceAsync(string purpose, bool enabled = true, bool gateway = false, string? permit = null, bool untrusted = false, string? project = null)
     {
+        var test = TestContext.Current.Test?.UniqueID;
+
+        // A node would still start what the tests before have created, and this one waits behind it.
+        foreach (var before in namespaces.Where(before => before.Test != test).ToList())
+        {
+            await Client.DeleteAsync(Kinds.Namespace, null, before.Name, TestContext.Current.CancellationToken);
+            namespaces.Remove(before);
+        }
+
         var name = $"e2e-{purpose}-{Id}";
         var labels = new JsonObject();
         if (enabled) labels[Names.Labels.Enabled] = "true";
@@ -130,7 +139,7 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
         if (project is not null) labels[Names.Labels.Project] = project;
         if (permit is not null) labels[Names.Labels.PermitPrefix + permit] = "true";
         await Client.CreateAsync(Kinds.Namespace, null, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = labels } }, TestContext.Current.CancellationToken);
-        namespaces.Add(name);
+        namespaces.Add((name, test));
         await Wait.UntilAsync("the default service account", async () =>
         {
             try
@@ -149,7 +158,7 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     /// <summary>A namespace and all that is in it, before the end of all tests.</summary>
     public async Task RemoveAsync(string ns)
     {
-        namespaces.Remove(ns);
+        namespaces.RemoveAll(one => one.Name == ns);
         await Client.DeleteAsync(Kinds.Namespace, null, ns, TestContext.Current.CancellationToken);
         await Wait.UntilAsync($"namespace {ns} to go", async () =>
         {
@@ -198,7 +207,7 @@ public sealed class ClusterFixture : IAsyncLifetime, ICollectionFixture<ClusterF
     {
         if (Real && Client is not null)
         {
-            foreach (var ns in namespaces) await Client.DeleteAsync(Kinds.Namespace, null, ns, default);
+            foreach (var (ns, _) in namespaces) await Client.DeleteAsync(Kinds.Namespace, null, ns, default);
             if (node is not null)
             {
                 await stopping.CancelAsync();

@@ -12,7 +12,7 @@ public sealed class LoopTests(ClusterFixture cluster)
 
     /// <summary>A real Job controller starts a few Jobs a second, and a backlog would only make the test wait.</summary>
     private const int AtOnce = 16;
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

@@ -52,6 +52,9 @@ public sealed class UsageTests(ClusterFixture cluster)
     {
         job["metadata"]!["annotations"] = new JsonObject { [Names.Annotations.Optimize] = "true" };
         await cluster.Client.CreateAsync(Kinds.Job, ns, job, Cancel);
+
+        // A node that is busy pulls late, and only from then on is there anything to measure.
+        await Wait.UntilAsync("its Pod to start", () => cluster.Client.ListAsync(Kinds.Pod, ns, Cancel).AnyAsync(pod => pod.Json.Text("status", "phase") is not "Pending", Cancel).AsTask(), TimeSpan.FromMinutes(5));
         return await Wait.ForAsync("the settled usage", async () =>
         {
             var shown = await cluster.FabrikAsync("runs", "show", "measured", "-n", ns, "-o", "json");

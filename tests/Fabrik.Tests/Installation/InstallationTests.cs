@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Fabrik.Cli.Installing;
 using Fabrik.Kubernetes;
 using Fabrik.Tests.EndToEnd;
 
@@ -9,6 +10,7 @@ namespace Fabrik.Tests.Installation;
 public sealed class InstallationTests
 {
     private static readonly TimeSpan Goal = TimeSpan.FromSeconds(60);
+    private static readonly CancellationToken None = CancellationToken.None;
 
     [Fact]
     public async Task Init_install_run_show_upgrade_destroy_and_uninstall_as_a_new_user_types_them()
@@ -67,20 +69,34 @@ public sealed class InstallationTests
         foreach (var isolation in new[] { "FAB-3251", "FAB-3252", "FAB-3253" }) results[isolation].ShouldBe("passed", check.Out);
     }
 
-    /// <summary>Every image changes its name, so every Pod is replaced; Jobs that are created meanwhile are all admitted and all mutated.</summary>
+    /// <summary>Every Pod is replaced; Jobs that are created meanwhile are all admitted and all mutated.</summary>
     private static async Task UpgradeAsync(InstalledCluster cluster, string settings)
     {
-        if (!cluster.Played) return; // where images are pulled, there is no second registry
+        await cluster.DivertAsync();
+        await new Readiness(cluster.Client, TimeProvider.System).WaitAsync(InstalledCluster.Workloads, TimeSpan.FromMinutes(4), _ => { }, None);
+        var before = await PodsAsync(cluster);
         var (created, untouched) = await CreatingAsync(cluster, async () =>
         {
-            var upgrade = await cluster.FabrikAsync("upgrade", "--file", settings, "--registry", "mirror.example.com/fabrik", "--timeout", "240");
+            var upgrade = await cluster.UpgradeAsync(settings);
             upgrade.Code.ShouldBe(0, upgrade.Error);
         });
 
         created.ShouldBeGreaterThan(20);
         untouched.ShouldBeEmpty();
-        var webhook = await cluster.Client.GetAsync(Kinds.Deployment, Names.SystemNamespace, Names.Objects.Webhook, CancellationToken.None);
-        webhook.Json.ToString().ShouldContain("mirror.example.com/fabrik/fabrik-webhook");
+        var after = await PodsAsync(cluster);
+        after.Count.ShouldBe(before.Count);
+        after.Intersect(before).ShouldBeEmpty();
+        if (cluster.Played) (await cluster.Client.GetAsync(Kinds.Deployment, Names.SystemNamespace, Names.Objects.Webhook, None)).Json.ToString().ShouldContain($"{InstalledCluster.Mirror}/fabrik-webhook");
+    }
+
+    /// <summary>Those that are to stay, by uid.</summary>
+    private static async Task<HashSet<string>> PodsAsync(InstalledCluster cluster)
+    {
+        var found = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var (_, ns, name) in InstalledCluster.Workloads)
+            await foreach (var pod in cluster.Client.ListAsync(Kinds.Pod, ns, None, new ListOptions { LabelSelector = $"{Names.Labels.Name}={name}" }))
+                if (pod.DeletionTimestamp is null) found.Add(pod.Uid!);
+        return found;
     }
 
     /// <summary>Creates Jobs, which are not stored, while something is done: how many, and the names of those that came back as they went.</summary>
@@ -94,7 +110,7 @@ public sealed class InstallationTests
             {
                 try
                 {
-                    var job = await cluster.Client.CreateAsync(Kinds.Job, Names.RunsNamespace, Jobs.Named($"during-{created}"), CancellationToken.None, new WriteOptions { DryRun = true });
+                    var job = await cluster.Client.CreateAsync(Kinds.Job, Names.RunsNamespace, Jobs.Named($"during-{created}"), None, new WriteOptions { DryRun = true });
                     created++;
                     if (job.Annotation(Names.Annotations.Assignment) is null) untouched.Add(job.Name);
                 }
@@ -104,7 +120,7 @@ public sealed class InstallationTests
                     untouched.Add(e.Message);
                 }
 
-                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, None);
             }
         });
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Fabrik.Cli.Installing;
 using Fabrik.Kubernetes;
 using Fabrik.Sandbox.Controllers;
@@ -13,6 +14,13 @@ namespace Fabrik.Tests.Installation;
 /// </summary>
 internal sealed class InstalledCluster : IAsyncDisposable
 {
+    public const string Mirror = "mirror.example.com/fabrik";
+
+    public static readonly IReadOnlyList<(ResourceKind Kind, string Namespace, string Name)> Workloads =
+    [
+        (Kinds.StatefulSet, Names.SystemNamespace, Names.Objects.Control), (Kinds.StatefulSet, Names.GatewayNamespace, Names.Objects.Gateway), (Kinds.Deployment, Names.SystemNamespace, Names.Objects.Webhook),
+    ];
+
     private readonly CancellationTokenSource stopping = new();
     private readonly List<Task> background = [];
     private SandboxServer? server;
@@ -76,6 +84,20 @@ internal sealed class InstalledCluster : IAsyncDisposable
     public KubernetesClient Connect() => new(ClusterConfig.FromKubeconfig(Kubeconfig), TimeProvider.System);
 
     public Task<Command> FabrikAsync(params string[] arguments) => Command.RunAsync(["--kubeconfig", Kubeconfig, .. arguments]);
+
+    /// <summary>
+    /// For <see cref="UpgradeAsync"/> to have something to do where images are pulled, as there is no second registry to name: the workloads as another version might have had them, in a
+    /// field that the manifests say. Where Pods are played nothing is needed, as their images change their names.
+    /// </summary>
+    public async Task DivertAsync()
+    {
+        if (Played) return;
+        var other = new JsonObject { ["spec"] = new JsonObject { ["template"] = new JsonObject { ["spec"] = new JsonObject { ["terminationGracePeriodSeconds"] = 29 } } } };
+        foreach (var (kind, ns, name) in Workloads) await Client.PatchAsync(kind, ns, name, PatchType.Merge, other.DeepClone(), TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Every Pod is replaced.</summary>
+    public Task<Command> UpgradeAsync(string settings) => FabrikAsync(["upgrade", "--file", settings, "--timeout", "300", .. (string[])(Played ? ["--registry", Mirror] : [])]);
 
     /// <summary>Until the node is ready and volumes can be had: what a cluster has before anybody installs something.</summary>
     public Task ReadyAsync() => Wait.UntilAsync("a node and a storage class", async () =>

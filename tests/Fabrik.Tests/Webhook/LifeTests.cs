@@ -3,6 +3,7 @@ using System.Text;
 using Fabrik.Experiments;
 using Fabrik.Gateway;
 using Fabrik.Kubernetes;
+using Fabrik.Tests.Metrics;
 
 namespace Fabrik.Tests.Webhook;
 
@@ -21,6 +22,26 @@ public sealed class LifeTests
         Volatile.Write(ref installed, true);
         await webhook.ReadyAsync(client);
         (await webhook.AddedAsync(client, Names.Labels.Experiment)).ShouldBe("memory");
+    }
+
+    [Fact]
+    public async Task It_reviews_jobs_of_its_own_before_it_is_ready_and_they_are_in_no_figure()
+    {
+        await using var webhook = await WebhookUnderTest.StartAsync(warmUp: TimeSpan.FromSeconds(2));
+        using var client = WebhookUnderTest.Client();
+        await webhook.UntilAsync(async () => (await webhook.GetAsync(client, Names.Paths.Ready)) is (503, "not ready: warms up\n"));
+        using (var posing = WebhookUnderTest.Json(WebhookUnderTest.Review))
+        {
+            posing.Headers.Add("Fabrik-Warm-Up", "a guess");
+            (await webhook.PostAsync(client, posing)).Dispose();
+        }
+
+        await webhook.ReadyAsync(client);
+
+        var said = webhook.Log.Lines.Single(line => line.Contains("reviews of its own", StringComparison.Ordinal));
+        int.Parse(said.Split("after ")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThan(0);
+        var (_, metrics) = await webhook.GetAsync(client, Names.Paths.Metrics);
+        ExpositionParser.Parse(metrics, openMetrics: false)["fabrik_webhook_review_duration_seconds_count"].ShouldBe(1);
     }
 
     [Fact]

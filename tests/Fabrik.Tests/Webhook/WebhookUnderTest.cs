@@ -41,7 +41,7 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
 
     /// <param name="empty">Without certificate and keys: they come later.</param>
     /// <param name="before">What the API server answers first; a null answer leaves it to the cluster.</param>
-    public static async Task<WebhookUnderTest> StartAsync(Func<string, int?>? before = null, bool plainPort = false, TimeSpan? grace = null, bool empty = false)
+    public static async Task<WebhookUnderTest> StartAsync(Func<string, int?>? before = null, bool plainPort = false, TimeSpan? grace = null, bool empty = false, TimeSpan? warmUp = null)
     {
         var cluster = new FakeCluster();
         var server = await FakeApiServer.StartAsync(context =>
@@ -77,6 +77,7 @@ internal sealed class WebhookUnderTest : IAsyncDisposable
             MetricsPort = plainPort ? 0 : null,
             LoopbackOnly = true,
             DrainGrace = grace ?? TimeSpan.Zero,
+            WarmUp = warmUp ?? TimeSpan.Zero,
             Clock = clock,
         });
         var made = builder.Build();
