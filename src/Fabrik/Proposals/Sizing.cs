@@ -31,6 +31,9 @@ public static class Sizing
     private const double LeastStep = 1.25;
     private const double LargestStep = 4;
 
+    /// <summary>Of the limit: where Jobs need either little or more than they ever got, a fit of what was cut off names sizes that nobody has.</summary>
+    private const double FurthestTold = 16;
+
     /// <summary>Before anything is taken away.</summary>
     private const int RunsBeforeLess = 100;
 
@@ -65,7 +68,7 @@ public static class Sizing
             "memory", true, size,
             new Treatment { MemoryLimit = Amounts.Memory(size), MemoryRequest = Amounts.Memory(request) },
             Goal.Win, Risk.Low, 1 - tally.OomRate, 1 - oomAfter, tally.RunsPerDay, ratio, gain,
-            Text($"{tally.OomKilled} of {tally.Runs} runs of {profile.Target} were killed for memory at {Amounts.Shown(limit)}. Half of them need {Amounts.Shown((long)fit.Quantile(0.5))} or less, {Covered:0.#%} about {Amounts.Shown((long)fit.Quantile(Covered))}: with {Amounts.Shown(size)}, {oomAfter:0.#%} are expected to be killed."),
+            Text($"{tally.OomKilled} of {tally.Runs} runs of {profile.Target} were killed for memory at {Amounts.Shown(limit)}. Half of them need {Amounts.Shown((long)fit.Quantile(0.5))} or less, {Covered:0.#%} {(fit.Quantile(Covered) <= limit * FurthestTold ? $"about {Amounts.Shown((long)fit.Quantile(Covered))}" : $"more than can be told from runs that end at {Amounts.Shown(limit)}")}: with {Amounts.Shown(size)}, {oomAfter:0.#%} are expected to be killed."),
             new RollbackPlan { Metric = "oom_rate", Threshold = Math.Round(Math.Max(0.1, tally.OomRate), 3), Action = "immediate_rollback" },
             new Dictionary<string, double>
             {

@@ -55,6 +55,14 @@ public sealed class SizingTests
     }
 
     [Fact]
+    public void What_was_always_cut_off_is_said_to_be_unknown_and_not_guessed_at()
+    {
+        var found = Sizing.Of(Of(Enumerable.Range(0, 100).Select(i => i % 2 == 0 ? 0.1 * Gi : 48.0 * Gi), Given(32 * Gi)), PriceBook.Default).Single();
+
+        found.Rationale.ShouldContain(" 99% more than can be told from runs that end at 32Gi: with 128Gi,");
+    }
+
+    [Fact]
     public void A_size_grows_by_a_quarter_at_least_and_four_times_at_most()
     {
         Sizing.Of(Of(Enumerable.Range(0, 400).Select(i => i % 20 == 0 ? 1.001 * Gi : 0.95 * Gi), Given(Gi)), PriceBook.Default).Single().Size.ShouldBe((long)(1.25 * Gi));
