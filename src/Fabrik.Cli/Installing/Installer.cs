@@ -23,9 +23,6 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
     /// <summary>Whom the others call comes first: the gateway calls the API; the webhook, whose absence would be noticed, last.</summary>
     private static readonly string[] Order = [Names.Objects.Control, Names.Objects.Gateway, Names.Objects.Webhook];
 
-    /// <summary>A first call may find a process that has just started, and connections that are not made yet.</summary>
-    private static readonly TimeSpan ProofPatience = TimeSpan.FromSeconds(30), ProofPause = TimeSpan.FromMilliseconds(250);
-
     private readonly Applier applier = new(cluster, options.DryRun);
 
     public async Task RunAsync(IReadOnlyList<JsonObject> items, CancellationToken ct)
@@ -61,7 +58,7 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
         if (certificates is { IsCertManager: true, Found.Authority: true } && !options.DryRun) await steps.RunAsync("Fabrik's own authority forgotten", say => certManager.ForgetOwnAsync(options.Wait, say, ct));
         if (settings.Namespaces.Count > 0) await steps.RunAsync("namespaces opted in", _ => OptInAsync(ct), names => names);
         foreach (var note in applier.Notes) steps.Note(note);
-        if (options is { Wait: true, DryRun: false }) await steps.RunAsync("a Job goes through the webhook (dry run)", _ => ProveAsync(ct));
+        if (options is { Wait: true, DryRun: false }) await steps.RunAsync("a Job goes through the webhook (dry run)", _ => new WebhookProof(cluster, clock).RunAsync(WebhookProof.Patience, ct));
     }
 
     private async Task CertificatesAsync(CertManager certManager, IReadOnlyList<JsonObject> due, CancellationToken ct)
@@ -70,47 +67,6 @@ internal sealed class Installer(KubernetesClient cluster, InstallSettings settin
         else if (certificates.MovesToCertManager) await steps.RunAsync("certificates moved to cert-manager", say => certManager.TakeOverAsync(due, CertificateChoice.Certificate, say, ct));
         else if (due.Count > 0) await steps.RunAsync("certificates by cert-manager", say => certManager.ApplyAsync(due, options.Wait, say, ct));
     }
-
-    /// <summary>A registration that is never reached fails silently, as Jobs are then created as they came: so it is tried, with a Job that is not stored.</summary>
-    private async Task ProveAsync(CancellationToken ct)
-    {
-        var began = clock.GetTimestamp();
-        while (clock.GetElapsedTime(began) < ProofPatience)
-        {
-            var answer = await cluster.CreateAsync(Kinds.Job, Names.RunsNamespace, Probe(), ct, new WriteOptions { DryRun = true });
-            if (answer.Annotation(Names.Annotations.Assignment) is not null) return;
-            await Task.Delay(ProofPause, clock, ct);
-        }
-
-        throw new CommandException(
-            ExitCode.Error, "FAB-1120", "Fabrik is installed, but the API server does not reach its webhook: Jobs stay as they come",
-            $"none of the Jobs that were tried in namespace {Names.RunsNamespace} for {ProofPatience.TotalSeconds:0} s came back with an assignment",
-            $"let the control plane reach port 9443 of Pods in {Names.SystemNamespace} (a firewall rule, on private clusters), then the same command again; kubectl -n {Names.SystemNamespace} logs deployment/{Names.Objects.Webhook} shows whether reviews arrive");
-    }
-
-    private static JsonObject Probe() => new()
-    {
-        ["apiVersion"] = "batch/v1",
-        ["kind"] = "Job",
-        ["metadata"] = new JsonObject { ["generateName"] = "fabrik-probe-" },
-        ["spec"] = new JsonObject
-        {
-            ["template"] = new JsonObject
-            {
-                ["spec"] = new JsonObject
-                {
-                    ["restartPolicy"] = "Never",
-                    ["securityContext"] = new JsonObject { ["runAsNonRoot"] = true, ["runAsUser"] = 1000, ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" } },
-                    ["containers"] = new JsonArray(new JsonObject
-                    {
-                        ["name"] = "main",
-                        ["image"] = "probe",
-                        ["securityContext"] = new JsonObject { ["allowPrivilegeEscalation"] = false, ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") } },
-                    }),
-                },
-            },
-        },
-    };
 
     private async Task StageAsync(string name, IReadOnlyList<JsonObject> items, InstallStage stage, CancellationToken ct)
     {
